@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "protocol/reply_writer.h"
+#include "protocol/request_parser.h"
+#include "server/command.h"
+#include "storage/access.h"
+#include "storage/status.h"
+
+namespace cloakroom::server {
+
+class Client;
+class Server;
+struct IoThread;
+
+// Everything a handler may use. A handler parses its arguments, calls storage, and writes exactly one reply; it never
+// touches sockets, threads or locks (rows with kOwnGuards excepted: they take guards through `access`).
+// When it runs, the guards of its keys are held, the clock is frozen, the client's database is selected.
+struct Context {
+  Server& server;
+  IoThread& thread;
+  Client& client;
+  storage::Access& access;
+  const CommandRow& row;
+  std::span<const std::string_view> args;  // args[0] is the command's name as sent
+  protocol::ReplyWriter& reply;
+
+  // Stored form and hash of the key at argument `index`; computed once, stays valid during the command.
+  const storage::KeyRef& key(size_t index);
+  // The buffer of a large argument (storage may take it over by moving), or null.
+  protocol::SharedBytes* big(size_t index);
+
+  size_t argc() const { return args.size(); }
+  std::string_view arg(size_t index) const { return args[index]; }
+
+  // --- filled by the dispatcher
+  std::span<protocol::SharedBytes> big_args = {};  // parallel to args, or empty
+  std::deque<storage::KeyRef>* keys = nullptr;     // the command's keys so far
+};
+
+bool equals_nocase(std::string_view a, std::string_view b);
+
+}  // namespace cloakroom::server

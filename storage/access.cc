@@ -1,0 +1,338 @@
+#include "storage/access.h"
+
+#include <cstring>
+#include <utility>
+
+#include "storage/access_clock.h"
+#include "storage/session_index.h"
+
+namespace cloakroom::storage {
+namespace {
+
+bool is_session_type(Kind kind) {
+  return kind != Kind::kNone && (type_of(kind) == Type::kString || type_of(kind) == Type::kHash);
+}
+
+}  // namespace
+
+void Access::set_now(int64_t now_ms) {
+  now_ms_ = now_ms;
+  lru_now_ = lru_clock(now_ms);
+}
+
+Found Access::find_raw(const KeyRef& key, bool even_expired) {
+  Shard& shard = shard_for(key);
+  Table* table = shard.tables[db_].get();
+  Found found{&shard, table, {}, nullptr};
+  if (table == nullptr) return found;
+  const Place place = table->find(key);
+  if (!place) return found;
+  Entry* entry = table->entry(place);
+  if (!even_expired && entry->expired(now_ms_)) return found;
+  found.place = place;
+  found.entry = entry;
+  return found;
+}
+
+Found Access::peek(const KeyRef& key) { return find_raw(key, false); }
+
+Found Access::read(const KeyRef& key) {
+  Found found = find_raw(key, false);
+  if (found) {
+    counters_.hits.add();
+    touch(*found.entry);
+  } else {
+    counters_.misses.add();
+    event(key, EventClass::kKeyMiss, "keymiss");
+  }
+  return found;
+}
+
+Found Access::write(const KeyRef& key) {
+  Found found = find_raw(key, true);
+  if (!found) return found;
+  if (found->expired(now_ms_)) {
+    end(found, key, EndCause::kExpired);
+  } else {
+    touch(*found.entry);
+  }
+  return found;
+}
+
+void Access::touch(Entry& entry) {
+  if (!touch_) return;
+  KeyspaceSettings& settings = keyspace_.settings();
+  uint32_t access = lru_now_;
+  if (is_lfu(settings.policy.load(std::memory_order_relaxed))) {
+    const uint32_t decayed = lfu_decay(entry.access(), now_ms_, settings.lfu_decay_minutes.load(std::memory_order_relaxed));
+    const uint32_t factor = settings.lfu_log_factor.load(std::memory_order_relaxed);
+    access = lfu_word(lfu_increment(decayed, factor, random()), now_ms_);
+  }
+  if (entry.access() != access) entry.set_access(access);  // spares the cache line when nothing changes
+}
+
+void Access::count_role(Shard& shard, KeyRole role, Kind before, Kind after) {
+  if (role == KeyRole::kSession) {
+    shard.counts.sessions += static_cast<int>(is_session_type(after)) - static_cast<int>(is_session_type(before));
+  } else if (role == KeyRole::kUserSessions) {
+    const auto is_set = [](Kind kind) { return kind != Kind::kNone && type_of(kind) == Type::kSet; };
+    shard.counts.user_sets += static_cast<int>(is_set(after)) - static_cast<int>(is_set(before));
+  }
+}
+
+void Access::drop_value(Shard& shard, Entry& entry) {
+  const ValueOps& ops = value_ops(entry.kind());
+  if (const size_t outside = ops.external_bytes(entry.value()); outside != 0) shard.external_bytes -= outside;
+  ops.destroy(entry.value(), garbage_);
+}
+
+char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
+  Shard& shard = shard_for(key);
+  Table& table = keyspace_.table(shard, db_);
+  const bool extended = Entry::needs_extension(key.stored().size(), 0);
+  const bool link = key.role() == KeyRole::kSession && keyspace_.session_index();
+  const Handle handle = shard.arena.allocate(Entry::bytes_for(key.stored().size(), extended, link, bytes));
+  Entry* entry = table.entry(handle);
+  entry->init(key.form(), key.stored(), kind, extended, link);
+  const bool lfu = is_lfu(keyspace_.settings().policy.load(std::memory_order_relaxed));
+  entry->set_access(lfu ? lfu_word(kLfuNewCounter, now_ms_) : lru_now_);
+  found = {&shard, &table, table.insert(key.hash(), handle), entry};
+  count_role(shard, key.role(), Kind::kNone, kind);
+  if (link && is_session_type(kind)) SessionIndex::session_created(*this, key, *entry);
+  event(key, EventClass::kNew, "new");
+  return entry->value();
+}
+
+// Gives the entry room for a value part of `bytes` bytes; the old value part has been dealt with. Header, key, links
+// and access stay; the deadline becomes `deadline_ms`, for which the caller keeps the volatile count.
+char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t bytes, int64_t deadline_ms) {
+  Entry& old = *found.entry;
+  Shard& shard = *found.shard;
+  const size_t key_bytes = old.key_bytes();
+  const bool extended = Entry::needs_extension(key_bytes, deadline_ms);
+  const bool link = old.has(Entry::kHasLink);
+  const size_t total = Entry::bytes_for(key_bytes, extended, link, bytes);
+  if (extended == old.has(Entry::kExtended) && Arena::same_block(old_total, total)) {
+    old.set_kind(kind);
+    old.set_deadline_ms(deadline_ms);
+    return old.value();
+  }
+  const Handle handle = shard.arena.allocate(total);
+  Entry* fresh = found.table->entry(handle);
+  fresh->init(old.form(), old.key(), kind, extended, link);
+  fresh->set_access(old.access());
+  fresh->set_deadline_ms(deadline_ms);
+  if (link) {
+    fresh->set_link(old.link());
+    fresh->set_flag(Entry::kManyLinks, old.has(Entry::kManyLinks));
+  }
+  shard.arena.free(found.place.handle(), old_total);
+  found.place.handle() = handle;
+  found.entry = fresh;
+  return fresh->value();
+}
+
+char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline, bool drop) {
+  if (!found) return create(found, key, kind, bytes);
+  Entry& old = *found.entry;
+  const Kind old_kind = old.kind();
+  const int64_t old_deadline = old.deadline_ms();
+  const int64_t kept = deadline == Deadline::kKeep ? old_deadline : 0;
+  std::vector<uint64_t> links;
+  const bool indexed = old.has(Entry::kHasLink);
+  if (indexed && is_session_type(old_kind) && !is_session_type(kind)) {
+    links = hold_links(old);
+    SessionIndex::clear_links(old);
+    ++found.shard->counts.sessions_ended[static_cast<size_t>(EndCause::kReplaced)];
+  }
+  const size_t old_total = old.total_bytes();
+  if (drop) drop_value(*found.shard, old);
+  if (old_deadline != 0 && kept == 0) found.table->volatile_changed(-1);
+  char* value = replace_block(found, kind, old_total, bytes, kept);
+  count_role(*found.shard, key.role(), old_kind, kind);
+  if (indexed && !is_session_type(old_kind) && is_session_type(kind)) {
+    SessionIndex::session_created(*this, key, *found.entry);
+  }
+  if (!links.empty()) SessionIndex::leave_sets(*this, key.id(), links);
+  return value;
+}
+
+char* Access::emplace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline) {
+  return replace(found, key, kind, bytes, deadline, true);
+}
+
+char* Access::resize(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
+  return replace(found, key, kind, bytes, Deadline::kKeep, false);
+}
+
+void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) {
+  Entry& entry = *found.entry;
+  const int64_t old = entry.deadline_ms();
+  (void)key;
+  if (Entry::needs_extension(0, deadline_ms) && !entry.has(Entry::kExtended)) {
+    const std::string value(entry.value(), entry.value_bytes());
+    char* moved = replace_block(found, entry.kind(), entry.total_bytes(), value.size(), deadline_ms);
+    std::memcpy(moved, value.data(), value.size());
+  } else {
+    entry.set_deadline_ms(deadline_ms);
+  }
+  if ((old != 0) != (deadline_ms != 0)) found.table->volatile_changed(deadline_ms != 0 ? 1 : -1);
+  if (deadline_ms != 0) found.table->file_deadline(found.place, deadline_ms, now_ms_);
+}
+
+// The links of a session about to end, once the guards of their sets are held. Throws GuardsNeeded.
+std::vector<uint64_t> Access::hold_links(const Entry& session) {
+  std::vector<uint64_t> links = SessionIndex::links_of(session);
+  ShardSet wanted;
+  for (const uint64_t link : links) wanted.add(keyspace_.shard_of(link));
+  if (!guard_.try_add(wanted)) {
+    CLOAKROOM_ASSERT(changes_in_command_ == 0);
+    throw GuardsNeeded{wanted};
+  }
+  return links;
+}
+
+void Access::remove(Found& found, uint64_t hash, bool drop) {
+  Entry& entry = *found.entry;
+  Shard& shard = *found.shard;
+  const size_t total = entry.total_bytes();
+  if (drop) drop_value(shard, entry);
+  if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+  if (entry.deadline_ms() != 0) found.table->volatile_changed(-1);
+  count_role(shard, entry.role(), entry.kind(), Kind::kNone);
+  const Handle handle = found.place.handle();
+  found.table->erase(found.place, hash);
+  shard.arena.free(handle, total);
+  if (unsettled_.empty() || unsettled_.back() != found.table) unsettled_.push_back(found.table);
+  found.entry = nullptr;
+}
+
+void Access::end(Found& found, const KeyRef& key, EndCause cause) {
+  const bool session = found->has(Entry::kHasLink) && is_session_type(found->kind());
+  std::vector<uint64_t> links;
+  if (session) {
+    if (found->link() != 0) links = hold_links(*found.entry);
+    ++found.shard->counts.sessions_ended[static_cast<size_t>(cause)];
+  }
+  if (!links.empty()) begin_group();
+  remove(found, key.hash(), true);
+  switch (cause) {
+    case EndCause::kExpired:
+      ++found.shard->counts.expired;
+      changed_by_expiry(key);
+      break;
+    case EndCause::kEvicted:
+      ++found.shard->counts.evicted;
+      changed(key, EventClass::kEvicted, "evicted", {"DEL", key.raw()});
+      break;
+    case EndCause::kDeleted:
+      changed(key, EventClass::kGeneric, "del", {"DEL", key.raw()});
+      break;
+    case EndCause::kReplaced:
+    case EndCause::kFlushed:
+    case EndCause::kCount:
+      break;
+  }
+  if (!links.empty()) {
+    SessionIndex::leave_sets(*this, key.id(), links);
+    end_group();
+  }
+}
+
+DetachedValue Access::detach(Found& found, const KeyRef& key) {
+  const Entry& entry = *found.entry;
+  DetachedValue out{entry.kind(), std::string(entry.value(), entry.value_bytes()), entry.deadline_ms()};
+  std::vector<uint64_t> links;
+  if (entry.has(Entry::kHasLink) && is_session_type(entry.kind())) {
+    if (entry.link() != 0) links = hold_links(entry);
+    ++found.shard->counts.sessions_ended[static_cast<size_t>(EndCause::kReplaced)];
+  }
+  found.shard->external_bytes -= value_ops(out.kind).external_bytes(out.bytes.data());
+  remove(found, key.hash(), false);
+  if (!links.empty()) SessionIndex::leave_sets(*this, key.id(), links);
+  return out;
+}
+
+DetachedValue Access::copy(const Found& found) const {
+  const Entry& entry = *found.entry;
+  return {entry.kind(), value_ops(entry.kind()).clone(entry.value()), entry.deadline_ms()};
+}
+
+void Access::attach(Found& found, const KeyRef& key, DetachedValue&& value) {
+  char* out = emplace(found, key, value.kind, value.bytes.size(), Deadline::kClear);
+  std::memcpy(out, value.bytes.data(), value.bytes.size());
+  found.shard->external_bytes += value_ops(value.kind).external_bytes(value.bytes.data());
+  if (value.deadline_ms != 0) set_deadline(found, key, value.deadline_ms);
+  value.kind = Kind::kNone;
+}
+
+void Access::report(const KeyRef& key, EventClass event_class, std::string_view name, bool expired) {
+  Shard& shard = shard_for(key);
+  ++shard.version;
+  ++changes_in_command_;
+  counters_.changes.add();
+  shard.watches.touch(db_, key.hash(), key.form(), key.stored(), expired);
+  event(key, event_class, name);
+}
+
+void Access::changed(const KeyRef& key, EventClass event_class, std::string_view name,
+                     std::span<const std::string_view> command) {
+  report(key, event_class, name, false);
+  effect(command);
+}
+
+void Access::changed_by_expiry(const KeyRef& key) {
+  report(key, EventClass::kExpired, "expired", true);
+  effect({"DEL", key.raw()});
+}
+
+void Access::event(const KeyRef& key, EventClass event_class, std::string_view name) {
+  EventSink* sink = keyspace_.event_sink();
+  if (sink != nullptr && !name.empty()) sink->event(event_class, name, db_, key.raw());
+}
+
+void Access::effect(std::span<const std::string_view> command) {
+  EffectSink* sink = keyspace_.effect_sink();
+  if (sink != nullptr && !command.empty()) sink->effect(db_, command);
+}
+
+void Access::begin_group() {
+  if (group_depth_++ > 0) return;
+  if (EffectSink* sink = keyspace_.effect_sink()) sink->begin_group();
+}
+
+void Access::end_group() {
+  if (--group_depth_ > 0) return;
+  if (EffectSink* sink = keyspace_.effect_sink()) sink->end_group();
+}
+
+void Access::watch(const KeyRef& key, Watcher& watcher) {
+  const Found found = find_raw(key, true);
+  shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms_));
+}
+
+void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
+  shard_for(key).watches.remove(db, key, watcher);
+}
+
+void Access::finish() {
+  for (Table* table : unsettled_) table->settle();
+  unsettled_.clear();
+  guard_.release();
+  if (!garbage_.empty()) garbage_.clear();
+  changes_in_command_ = 0;
+}
+
+void Access::prefetch_bucket(const KeyRef& key) {
+  Shard& shard = shard_for(key);
+  const std::lock_guard lock(shard.lock);
+  if (const Table* table = shard.tables[db_].get()) __builtin_prefetch(&table->bucket_for_prefetch(key.hash()));
+}
+
+void Access::prefetch_entry(const KeyRef& key) {
+  Shard& shard = shard_for(key);
+  const std::lock_guard lock(shard.lock);
+  if (const Table* table = shard.tables[db_].get()) table->prefetch_entries(key.hash());
+}
+
+}  // namespace cloakroom::storage

@@ -1,0 +1,81 @@
+#include "storage/guard_plan.h"
+
+#include "storage/session_index.h"
+
+namespace cloakroom::storage {
+namespace {
+
+void collect_named(Access& access, const GuardPlan& plan, ShardSet& wanted) {
+  const Keyspace& keyspace = access.keyspace();
+  bool user_sessions = false;
+  for (const KeyUse& use : plan.keys) {
+    wanted.add(keyspace.shard_of(use.key->hash()));
+    user_sessions = user_sessions || use.key->role() == KeyRole::kUserSessions;
+  }
+  for (const KeyRef* key : plan.watched) wanted.add(keyspace.shard_of(key->hash()));
+  if (!user_sessions || !keyspace.session_index()) return;
+  char buffer[kMaxPackedId];
+  for (const std::string_view member : plan.members) {
+    wanted.add(keyspace.shard_of(keyspace.schema().session_hash(pack_id(member, buffer))));
+  }
+}
+
+void collect_linked(Access& access, const GuardPlan& plan, ShardSet& wanted) {
+  for (const KeyUse& use : plan.keys) {
+    if (use.key->role() == KeyRole::kUserSessions) {
+      SessionIndex::collect_due_shards(access, *use.key, wanted);
+    } else if (use.key->role() == KeyRole::kSession && use.write && plan.ends_keys) {
+      SessionIndex::collect_link_shards(access, *use.key, wanted);
+    }
+  }
+}
+
+bool subset(const ShardSet& wanted, const Guard& guard) {
+  bool all = true;
+  wanted.for_each([&](uint32_t shard) { all = all && guard.holds(shard); });
+  return all;
+}
+
+void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
+  Guard& guard = access.guard();
+  collect_named(access, plan, wanted);
+  guard.take(wanted);
+  if (!access.keyspace().session_index()) return;
+  for (;;) {
+    ShardSet linked;
+    collect_linked(access, plan, linked);
+    if (subset(linked, guard)) break;
+    if (guard.try_add(linked)) continue;  // more may show, now that more can be looked at
+    linked.for_each([&](uint32_t shard) { wanted.add(shard); });
+    guard.release();
+    guard.take(wanted);
+  }
+  for (const KeyUse& use : plan.keys) {
+    if (use.key->role() == KeyRole::kUserSessions) SessionIndex::end_due_members(access, *use.key);
+  }
+}
+
+}  // namespace
+
+void take_guards(Access& access, const GuardPlan& plan) {
+  if (plan.everything) {
+    access.guard().take_all();
+    if (!access.keyspace().session_index()) return;
+    for (const KeyUse& use : plan.keys) {
+      if (use.key->role() == KeyRole::kUserSessions) SessionIndex::end_due_members(access, *use.key);
+    }
+    return;
+  }
+  const bool plain = plan.keys.size() == 1 && plan.watched.empty() &&
+                     (plan.keys[0].key->role() == KeyRole::kPlain ||
+                      (plan.keys[0].key->role() == KeyRole::kSession && !plan.ends_keys));
+  if (plain) {
+    access.guard().take(access.keyspace().shard_of(plan.keys[0].key->hash()));
+    return;
+  }
+  take(access, plan, {});
+}
+
+void take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) { take(access, plan, also); }
+
+}  // namespace cloakroom::storage

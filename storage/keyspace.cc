@@ -1,0 +1,54 @@
+#include "storage/keyspace.h"
+
+#include <bit>
+#include <stdexcept>
+
+namespace cloakroom::storage {
+namespace {
+
+KeyPattern parse_pattern(const std::string& text) {
+  KeyPattern pattern;
+  if (!KeyPattern::parse(text, pattern)) {
+    throw std::invalid_argument("a session key pattern needs exactly one {placeholder} and some text besides it");
+  }
+  return pattern;
+}
+
+}  // namespace
+
+Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
+    : clock_(clock),
+      schema_(options.hash_key, parse_pattern(options.session_pattern), parse_pattern(options.user_sessions_pattern)),
+      databases_(options.databases),
+      shard_bits_(static_cast<uint32_t>(std::countr_zero(options.shards))),
+      session_index_(options.session_index) {
+  if (!std::has_single_bit(options.shards) || options.shards > kMaxShards) {
+    throw std::invalid_argument("the number of shards must be a power of two up to 1024");
+  }
+  const int64_t now_ms = clock.wall_ms();
+  for (uint32_t i = 0; i < options.shards; ++i) {
+    shards_.push_back(std::make_unique<Shard>(i, databases_, source_, now_ms));
+    shard_pointers_.push_back(shards_.back().get());
+  }
+}
+
+size_t Keyspace::memory_bytes() const {
+  size_t sum = 0;
+  for (const Shard* shard : shard_pointers_) sum += shard->memory_bytes();
+  return sum;
+}
+
+std::unique_ptr<Table> Keyspace::new_table(Shard& shard) {
+  return std::make_unique<Table>(shard_bits_, schema_, shard.arena, shard.segments, shard.wheel);
+}
+
+Table& Keyspace::table(Shard& shard, uint32_t db) {
+  auto& table = shard.tables[db];
+  if (table == nullptr) {
+    table = new_table(shard);
+    table->set_db(db);
+  }
+  return *table;
+}
+
+}  // namespace cloakroom::storage

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "storage/clock.h"
+#include "storage/effects.h"
+#include "storage/guard.h"
+#include "storage/shard.h"
+
+namespace cloakroom::storage {
+
+enum class EvictionPolicy : uint8_t {
+  kNoEviction, kAllKeysLru, kAllKeysLfu, kAllKeysRandom, kVolatileLru, kVolatileLfu, kVolatileRandom, kVolatileTtl,
+};
+inline bool is_lfu(EvictionPolicy p) { return p == EvictionPolicy::kAllKeysLfu || p == EvictionPolicy::kVolatileLfu; }
+
+// Fixed at start.
+struct KeyspaceOptions {
+  uint32_t shards = 16;  // power of two, at most kMaxShards
+  uint32_t databases = 16;
+  HashKey hash_key;
+  std::string session_pattern = "session:{id}";
+  std::string user_sessions_pattern = "user_sessions:{user}";
+  bool session_index = true;
+};
+
+// May change at any time (CONFIG SET); read relaxed.
+struct KeyspaceSettings {
+  std::atomic<uint32_t> hash_max_flat_entries{128};
+  std::atomic<uint32_t> hash_max_flat_value_bytes{64};
+  std::atomic<uint32_t> set_max_int_entries{512};
+  std::atomic<int64_t> pending_ms{60000};
+  std::atomic<EvictionPolicy> policy{EvictionPolicy::kNoEviction};
+  std::atomic<uint32_t> lfu_log_factor{10};
+  std::atomic<uint32_t> lfu_decay_minutes{1};
+};
+
+// All shards. Thread-safe: everything reachable is either immutable, atomic, or behind a guard.
+class Keyspace {
+ public:
+  // Throws std::invalid_argument on bad patterns.
+  Keyspace(const KeyspaceOptions& options, const Clock& clock);
+
+  const KeySchema& schema() const { return schema_; }
+  const Clock& clock() const { return clock_; }
+  uint32_t databases() const { return databases_; }
+  uint32_t shard_count() const { return static_cast<uint32_t>(shards_.size()); }
+  uint32_t shard_of(uint64_t hash) const { return shard_bits_ == 0 ? 0 : static_cast<uint32_t>(hash >> (64 - shard_bits_)); }
+  Shard& shard(uint32_t index) const { return *shards_[index]; }
+  std::span<Shard* const> shards() const { return shard_pointers_; }
+  bool session_index() const { return session_index_; }
+  KeyspaceSettings& settings() { return settings_; }
+
+  // Sum over the shards, readable without guards; each shard is exact as of its last released guard.
+  size_t memory_bytes() const;
+
+  // The table of a database in a shard, made if need be. The shard's guard is held.
+  Table& table(Shard& shard, uint32_t db);
+  std::unique_ptr<Table> new_table(Shard& shard);
+
+  void set_event_sink(EventSink* sink) { event_sink_.store(sink, std::memory_order_release); }
+  void set_effect_sink(EffectSink* sink) { effect_sink_.store(sink, std::memory_order_release); }
+  EventSink* event_sink() const { return event_sink_.load(std::memory_order_acquire); }
+  EffectSink* effect_sink() const { return effect_sink_.load(std::memory_order_acquire); }
+
+ private:
+  const Clock& clock_;
+  KeySchema schema_;
+  KeyspaceSettings settings_;
+  uint32_t databases_;
+  uint32_t shard_bits_;
+  bool session_index_;
+  RegionSource source_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<Shard*> shard_pointers_;
+  std::atomic<EventSink*> event_sink_{nullptr};
+  std::atomic<EffectSink*> effect_sink_{nullptr};
+};
+
+}  // namespace cloakroom::storage

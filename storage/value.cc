@@ -1,0 +1,39 @@
+#include "storage/value.h"
+
+#include <array>
+
+#include "storage/assert.h"
+#include "storage/hash_value.h"
+#include "storage/set_value.h"
+#include "storage/string_value.h"
+
+namespace cloakroom::storage {
+
+const ValueOps& value_ops(Kind kind) {
+  switch (kind) {
+    case Kind::kStringInt:
+    case Kind::kStringEmbedded:
+    case Kind::kStringRaw:
+    case Kind::kStringShared:
+      return string_value_ops(kind);
+    case Kind::kHashFlat:
+    case Kind::kHashTable:
+      return hash_value_ops(kind);
+    case Kind::kSetInts:
+    case Kind::kSetIds:
+    case Kind::kSetFlat:
+    case Kind::kSetTable:
+      return set_value_ops(kind);
+    case Kind::kNone:
+    case Kind::kCount:
+      break;
+  }
+  CLOAKROOM_ASSERT(false);
+}
+
+const char* type_name(Type type) {
+  static constexpr std::array<const char*, 6> kNames = {"string", "list", "set", "zset", "hash", "stream"};
+  return kNames[static_cast<size_t>(type)];
+}
+
+}  // namespace cloakroom::storage

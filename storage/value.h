@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cloakroom::storage {
+
+enum class Type : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
+
+// Type and encoding of a value in one number (5 bits in the entry's header). A new type adds kinds here and rows
+// in value.cc; nothing else in the keyspace knows what a value looks like.
+enum class Kind : uint8_t {
+  kNone = 0,
+  kStringInt,       // int64_t
+  kStringEmbedded,  // uint16_t length, bytes (at most 44: Redis' embstr)
+  kStringRaw,       // uint16_t length, bytes
+  kStringShared,    // BigString*: bytes outside the entry, shared with replies being sent
+  kHashFlat,        // uint32_t size, flat block (hash_value.h)
+  kHashTable,       // HashTable*
+  kSetInts,         // uint32_t size, sorted integers (set_value.h)
+  kSetIds,          // uint32_t size, packed ids of one codec and width
+  kSetFlat,         // uint32_t size, flat block of members
+  kSetTable,        // SetTable*
+  kCount,
+};
+
+// Things a command has taken out of the keyspace: freed after the guards are released.
+using Garbage = std::vector<std::shared_ptr<void>>;
+
+// What the keyspace needs to know of a kind. `value` is the value part inside the entry.
+struct ValueOps {
+  Type type;
+  const char* encoding;                         // as OBJECT ENCODING names it in Redis 7.0
+  size_t (*stored_bytes)(const char* value);    // of the value part itself
+  size_t (*external_bytes)(const char* value);  // owned outside the entry; O(1)
+  void (*destroy)(const char* value, Garbage& garbage);
+  std::string (*clone)(const char* value);      // the value part of an equal, independent value
+};
+
+const ValueOps& value_ops(Kind kind);
+inline Type type_of(Kind kind) {
+  return kind <= Kind::kStringShared ? Type::kString : kind <= Kind::kHashTable ? Type::kHash : Type::kSet;
+}
+const char* type_name(Type type);  // as TYPE answers
+
+}  // namespace cloakroom::storage

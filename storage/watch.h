@@ -1,0 +1,46 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/key.h"
+
+namespace cloakroom::storage {
+
+// What a client watches. `dirty` is set by any thread that changes a watched key; read under all their guards.
+struct Watcher {
+  std::atomic<bool> dirty{false};
+};
+
+// Watched keys of one shard; belongs to its guard. Costs one branch per change while nobody watches.
+class WatchTable {
+ public:
+  // `already_gone`: the key stood there expired, so its removal is no change.
+  void add(uint32_t db, const KeyRef& key, Watcher& watcher, bool already_gone);
+  void remove(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  bool empty() const { return by_hash_.empty(); }
+  // Marks the watchers of a key; `expired` tells that it goes because of its deadline.
+  void touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired);
+  // Marks the watchers of the keys of `db` that `concerned(hash, form, stored)` names.
+  template <class Concerned>
+  void touch_all(uint32_t db, Concerned&& concerned) {
+    for (auto& [hash, watch] : by_hash_) {
+      if (watch.db == db && concerned(hash, watch.form, std::string_view(watch.stored))) watch.watcher->dirty = true;
+    }
+  }
+
+ private:
+  struct Watch {
+    uint32_t db;
+    KeyForm form;
+    std::string stored;
+    Watcher* watcher;
+    bool already_gone;
+  };
+  std::unordered_multimap<uint64_t, Watch> by_hash_;
+};
+
+}  // namespace cloakroom::storage
