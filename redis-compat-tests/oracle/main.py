@@ -1,0 +1,142 @@
+"""The oracle's run: episodes of every family, hand-made scenarios, and the check of the oracle itself."""
+import argparse
+import random
+import time
+
+import families
+import norms
+import scenarios
+import selfcheck
+import shrink
+from engine import Engine
+from report import Report
+from servers import Server, cloakroom_binary, is_redis, redis_binary
+
+EPISODE = 1500
+MAX_DISTINCT = 40
+MAX_TOTAL = 400
+OPTIONS = ["--enable-debug-command", "yes", "--maxclients", "5000"]
+
+
+def show(raw, limit=400):
+    text = repr(raw)[1:]
+    return text if len(text) <= limit else text[:limit] + "... (%d bytes)" % len(raw)
+
+
+def show_op(op):
+    kind = " (iterated to the end)" if op.kind == "scan" else ""
+    return "conn %d: %s%s" % (op.conn, " ".join(show(a, 90) for a in op.args), kind)
+
+
+class Run:
+    def __init__(self, arguments, report):
+        self.arguments = arguments
+        self.report = report
+        self.found = {}
+        self.total = 0
+        self.executed = 0
+        self.redis = Server(redis_binary(), OPTIONS)
+        self.ours = Server(cloakroom_binary(), OPTIONS)
+        self.shrink_left_s = 60.0
+
+    def family(self, name, commands):
+        begin = time.monotonic()
+        done = 0
+        episode = self.arguments.episode or 0
+        differing = 0
+        engine = Engine(self.redis, self.ours)
+        while done < commands and self.total < MAX_TOTAL and len(self.found) < MAX_DISTINCT:
+            ops = families.build("%s/%d" % (self.arguments.seed, episode), name, EPISODE)
+            before = engine.executed
+            engine.reset()
+            diff = engine.run(ops)
+            done += max(engine.executed - before, 1)
+            if diff:
+                differing += 1
+                self.difference(name, episode, ops, diff, engine)
+            if self.arguments.episode is not None:
+                break
+            episode += 1
+        engine.close()
+        self.executed += done
+        detail = "%d commands, %d episodes, %.1f s" % (done, episode, time.monotonic() - begin)
+        if differing:
+            self.report.fail("family " + name, "%d differing episodes; %s" % (differing, detail))
+        else:
+            self.report.ok("family " + name, detail)
+
+    def difference(self, family, episode, ops, diff, engine):
+        self.total += 1
+        signature = diff.signature()
+        known = self.found.get(signature)
+        self.found[signature] = (known or 0) + 1
+        if known:
+            return
+        print("DIFFERENCE %d  %s   (--seed %s --family %s --episode %d, command %d)" % (
+            len(self.found), diff.where, self.arguments.seed, family, episode, diff.at), flush=True)
+        small = []
+        if self.shrink_left_s > 0 and not self.arguments.no_shrink:
+            begin = time.monotonic()
+            small, again = shrink.shrink(engine, ops[:diff.at + 1], signature, 4.0)
+            self.shrink_left_s -= time.monotonic() - begin
+            diff = again or diff
+        if not small:
+            keys = {a for a in diff.op.args[1:3]}
+            small = [o for o in ops[:diff.at + 1] if keys & set(o.args[1:])][-12:]
+            print("  (not shrunk; the last commands with the same arguments)")
+        for op in small:
+            print("  " + show_op(op))
+        print("  at    %s\n  redis %s\n  ours  %s%s" % (show_op(diff.op), show(diff.redis), show(diff.ours),
+                                                      norms.explain(diff.op.norm, diff.redis, diff.ours)), flush=True)
+        if not (self.redis.alive() and self.ours.alive()):
+            print("  A SERVER ENDED: " + (self.ours.log() or self.redis.log())[-1500:], flush=True)
+            self.ours.stop()
+            self.ours = Server(cloakroom_binary(), OPTIONS)
+            engine.ours.drop_all()
+            engine.ours.server = self.ours
+
+    def summary(self):
+        if not self.found:
+            return
+        print("distinct differences:")
+        for signature, count in sorted(self.found.items(), key=lambda item: -item[1]):
+            where, command, redis, ours = signature
+            print("  %4d x %s %s: redis %s, ours %s" % (count, where, show(command, 40), show(redis, 60), show(ours, 60)))
+
+
+def parse_arguments(argv):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seed")
+    parser.add_argument("--commands", type=int)
+    parser.add_argument("--family")
+    parser.add_argument("--episode", type=int)
+    parser.add_argument("--no-shrink", action="store_true")
+    arguments = parser.parse_args(argv)
+    arguments.seed = arguments.seed or str(random.SystemRandom().randrange(10**9))
+    return arguments
+
+
+def main(argv):
+    arguments = parse_arguments(argv)
+    report = Report()
+    norms.SUBJECT_IS_REDIS = is_redis(cloakroom_binary())
+    commands = arguments.commands or (1_000_000 if arguments.full else 60_000)
+    print("oracle: seed %s, %d commands, server under test %s" % (
+        arguments.seed, commands, "redis-server" if norms.SUBJECT_IS_REDIS else "cloakroom-server"), flush=True)
+    names = [arguments.family] if arguments.family else list(families.FAMILIES)
+    run = Run(arguments, report)
+    if not arguments.family or arguments.family in families.FAMILIES:
+        for name in names:
+            run.family(name, commands // len(names))
+        run.summary()
+        print("%d commands in lock step" % run.executed)
+    if arguments.family in (None, "scenarios"):
+        scenarios.run_all(report)
+    if arguments.family in (None, "selfcheck"):
+        selfcheck.run_all(report, arguments.seed)
+    run.redis.stop()
+    run.ours.stop()
+    report.finish()
+
