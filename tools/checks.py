@@ -123,7 +123,10 @@ def counted(code, output):
     if failed == 0 and code == 0 and passed > 0:
         return passed, []
     print(tail(output))
-    return passed, [f"{i + 1} of {failed}, see above" for i in range(failed)] or [f"{passed} passed, ended with {code}"]
+    names = re.findall(r"^FAIL\w*:?\s+(.+)$", output, re.MULTILINE)
+    if len(names) != failed:
+        names = [f"{i + 1} of {failed}, see above" for i in range(failed)]
+    return passed, names or [f"{passed} passed, ended with {code}"]
 
 
 def rulebook(run):
