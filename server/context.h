@@ -18,6 +18,27 @@ class Client;
 class Server;
 struct IoThread;
 
+struct Command;
+
+// The keys of a command line in stored form, computed once each. Reused from command to command.
+class KeyCache {
+ public:
+  // `known`: a key already computed (by the prefetch of the batch), or null.
+  void start(const storage::KeySchema& schema, const storage::KeyRef* known) {
+    schema_ = &schema;
+    known_ = known;
+    used_ = 0;
+  }
+  // By the identity of the argument, not its text.
+  const storage::KeyRef& get(std::string_view raw);
+
+ private:
+  const storage::KeySchema* schema_ = nullptr;
+  const storage::KeyRef* known_ = nullptr;
+  std::deque<storage::KeyRef> keys_;
+  size_t used_ = 0;
+};
+
 // Everything a handler may use. A handler parses its arguments, calls storage, and writes exactly one reply; it never
 // touches sockets, threads or locks (rows with kOwnGuards excepted: they take guards through `access`).
 // When it runs, the guards of its keys are held, the clock is frozen, the client's database is selected.
@@ -27,6 +48,7 @@ struct Context {
   Client& client;
   storage::Access& access;
   const CommandRow& row;
+  const Command& command;
   std::span<const std::string_view> args;  // args[0] is the command's name as sent
   protocol::ReplyWriter& reply;
 
@@ -39,8 +61,8 @@ struct Context {
   std::string_view arg(size_t index) const { return args[index]; }
 
   // --- filled by the dispatcher
-  std::span<protocol::SharedBytes> big_args = {};  // parallel to args, or empty
-  std::deque<storage::KeyRef>* keys = nullptr;     // the command's keys so far
+  KeyCache& keys;
+  const protocol::Request* request = nullptr;  // null inside EXEC
 };
 
 bool equals_nocase(std::string_view a, std::string_view b);

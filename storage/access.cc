@@ -311,7 +311,12 @@ void Access::watch(const KeyRef& key, Watcher& watcher) {
   shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms_));
 }
 
-void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
+bool Access::watched_expired(const KeyRef& key, const Watcher& watcher) {
+  const Found found = find_raw(key, true);
+  return found && found.entry->expired(now_ms_) && !shard_for(key).watches.already_gone(db_, key, watcher);
+}
+
+void Access::unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher) {
   shard_for(key).watches.remove(db, key, watcher);
 }
 

@@ -125,7 +125,9 @@ class Access {
 
   // --- watching; the guard of the key is held.
   void watch(const KeyRef& key, Watcher& watcher);
-  void unwatch(uint32_t db, const KeyRef& key, Watcher& watcher);
+  void unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  // Whether a watched key has expired since, and is not yet ended.
+  bool watched_expired(const KeyRef& key, const Watcher& watcher);
 
   // Ends the command: merges sparse segments, releases the guards, then frees what was dropped.
   void finish();
@@ -144,6 +146,7 @@ class Access {
   Garbage& garbage() { return garbage_; }
   // Changes made since the guards were taken: GuardsNeeded is only thrown at 0.
   uint32_t changes_in_command() const { return changes_in_command_; }
+  void mark_restartable() { changes_in_command_ = 0; }  // what was changed so far is complete by itself
   Shard& shard_for(const KeyRef& key) { return keyspace_.shard(keyspace_.shard_of(key.hash())); }
 
  private:

@@ -97,7 +97,7 @@ bool Evictor::evict_one() {
     const Candidate victim = std::move(pool_.back());
     pool_.pop_back();
     const KeyRef key = access_.schema().make(victim.key);
-    const KeyUse use{&key, true};
+    const KeyUse use{&key, true, victim.db};
     access_.select(victim.db);
     take_guards(access_, {.keys = {&use, 1}, .members = {}, .ends_keys = true});
     Found found = access_.find_raw(key, true);
@@ -118,7 +118,6 @@ Room Evictor::make_room(size_t limit_bytes, size_t other_bytes, EvictionPolicy p
   if (policy == EvictionPolicy::kNoEviction) return Room::kNone;
   if (policy != pool_policy_) pool_.clear();
   pool_policy_ = policy;
-  const uint32_t db = access_.db();
   Room room = Room::kFreeing;
   for (uint32_t i = 0; i < kVictimsPerTurn; ++i) {
     if (fits()) {
@@ -134,7 +133,6 @@ Room Evictor::make_room(size_t limit_bytes, size_t other_bytes, EvictionPolicy p
       }
     }
   }
-  access_.select(db);
   return room;
 }
 

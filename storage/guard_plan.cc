@@ -21,19 +21,34 @@ void collect_named(Access& access, const GuardPlan& plan, ShardSet& wanted) {
 }
 
 void collect_linked(Access& access, const GuardPlan& plan, ShardSet& wanted) {
+  const uint32_t selected = access.db();
   for (const KeyUse& use : plan.keys) {
+    access.select(use.db);
     if (use.key->role() == KeyRole::kUserSessions) {
       SessionIndex::collect_due_shards(access, *use.key, wanted);
     } else if (use.key->role() == KeyRole::kSession && use.write && plan.ends_keys) {
       SessionIndex::collect_link_shards(access, *use.key, wanted);
     }
   }
+  access.select(selected);
 }
 
 bool subset(const ShardSet& wanted, const Guard& guard) {
   bool all = true;
   wanted.for_each([&](uint32_t shard) { all = all && guard.holds(shard); });
   return all;
+}
+
+// All guards this needs are held.
+void end_due(Access& access, const GuardPlan& plan) {
+  const uint32_t selected = access.db();
+  for (const KeyUse& use : plan.keys) {
+    if (use.key->role() != KeyRole::kUserSessions) continue;
+    access.select(use.db);
+    SessionIndex::end_due_members(access, *use.key);
+  }
+  access.select(selected);
+  access.mark_restartable();
 }
 
 void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
@@ -50,9 +65,7 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
     guard.release();
     guard.take(wanted);
   }
-  for (const KeyUse& use : plan.keys) {
-    if (use.key->role() == KeyRole::kUserSessions) SessionIndex::end_due_members(access, *use.key);
-  }
+  end_due(access, plan);
 }
 
 }  // namespace
@@ -60,10 +73,7 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
 void take_guards(Access& access, const GuardPlan& plan) {
   if (plan.everything) {
     access.guard().take_all();
-    if (!access.keyspace().session_index()) return;
-    for (const KeyUse& use : plan.keys) {
-      if (use.key->role() == KeyRole::kUserSessions) SessionIndex::end_due_members(access, *use.key);
-    }
+    if (access.keyspace().session_index()) end_due(access, plan);
     return;
   }
   const bool plain = plan.keys.size() == 1 && plan.watched.empty() &&

@@ -10,6 +10,7 @@ namespace cloakroom::storage {
 struct KeyUse {
   const KeyRef* key;
   bool write;
+  uint32_t db;
 };
 
 // What a command (or all commands of a transaction) will touch.

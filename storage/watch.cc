@@ -9,10 +9,16 @@ void WatchTable::add(uint32_t db, const KeyRef& key, Watcher& watcher, bool alre
 void WatchTable::remove(uint32_t db, const KeyRef& key, const Watcher& watcher) {
   auto [at, end] = by_hash_.equal_range(key.hash());
   while (at != end) {
-    const Watch& w = at->second;
-    const bool same = w.watcher == &watcher && w.db == db && w.form == key.form() && w.stored == key.stored();
-    at = same ? by_hash_.erase(at) : std::next(at);
+    at = is(at->second, db, key, watcher) ? by_hash_.erase(at) : std::next(at);
   }
+}
+
+bool WatchTable::already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const {
+  const auto [first, last] = by_hash_.equal_range(key.hash());
+  for (auto at = first; at != last; ++at) {
+    if (is(at->second, db, key, watcher)) return at->second.already_gone;
+  }
+  return false;
 }
 
 void WatchTable::touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired) {

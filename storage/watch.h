@@ -21,14 +21,19 @@ class WatchTable {
   // `already_gone`: the key stood there expired, so its removal is no change.
   void add(uint32_t db, const KeyRef& key, Watcher& watcher, bool already_gone);
   void remove(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  // Whether the key stood there expired already when this watch began.
+  bool already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const;
   bool empty() const { return by_hash_.empty(); }
   // Marks the watchers of a key; `expired` tells that it goes because of its deadline.
   void touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired);
-  // Marks the watchers of the keys of `db` that `concerned(hash, form, stored)` names.
+  // Marks the watchers of the keys of `db` that `concerned(hash, form, stored, already_gone)` names; it may change
+  // `already_gone`.
   template <class Concerned>
   void touch_all(uint32_t db, Concerned&& concerned) {
     for (auto& [hash, watch] : by_hash_) {
-      if (watch.db == db && concerned(hash, watch.form, std::string_view(watch.stored))) watch.watcher->dirty = true;
+      if (watch.db == db && concerned(hash, watch.form, std::string_view(watch.stored), watch.already_gone)) {
+        watch.watcher->dirty = true;
+      }
     }
   }
 
@@ -40,6 +45,9 @@ class WatchTable {
     Watcher* watcher;
     bool already_gone;
   };
+  static bool is(const Watch& w, uint32_t db, const KeyRef& key, const Watcher& watcher) {
+    return w.watcher == &watcher && w.db == db && w.form == key.form() && w.stored == key.stored();
+  }
   std::unordered_multimap<uint64_t, Watch> by_hash_;
 };
 

@@ -1,0 +1,295 @@
+#include "server/dispatcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "server/errors.h"
+#include "server/io_thread.h"
+#include "server/server.h"
+#include "storage/session_index.h"
+
+namespace cloakroom::server {
+namespace {
+
+constexpr size_t kUnknownCommandShown = 128;  // bytes of a name and of its arguments in the error
+
+std::string_view up_to_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
+
+// Commands that MULTI does not queue.
+bool runs_inside_multi(const Command& command) {
+  const std::string_view name = command.full_name;
+  return name == "exec" || name == "discard" || name == "multi" || name == "watch" || name == "quit" || name == "reset";
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Server& server, IoThread& thread)
+    : server_(server), thread_(thread), prepared_(thread.batch.max_requests()), first_keys_(prepared_.size()) {}
+
+const Command* Dispatcher::find_command(std::span<const std::string_view> args) const {
+  const Command* command = server_.commands.find(args[0]);
+  if (command == nullptr || command->subcommands.empty() || args.size() < 2) return command;
+  return server_.commands.find_sub(*command, args[1]);
+}
+
+void Dispatcher::begin_batch(const Client& client, const protocol::RequestBatch& batch) {
+  thread_.refresh_config();
+  clock_cycles_ = cycle_count();
+  command_cycles_ = clock_cycles_;
+  thread_.access.set_now(thread_.now_ms());
+  storage::Access& access = thread_.access;
+  access.select(client.db.load(std::memory_order_relaxed));
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const std::span<const std::string_view> args = batch[i].args;
+    Prepared& prepared = prepared_[i];
+    prepared.command = find_command(args);
+    prepared.has_key = prepared.command != nullptr && prepared.command->first_key == 1 && args.size() > 1;
+    if (!prepared.has_key) continue;
+    access.schema().fill(first_keys_[i], args[1]);
+    if (batch.size() > 1) access.prefetch_bucket(first_keys_[i]);
+  }
+  if (batch.size() < 2) return;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (prepared_[i].has_key) access.prefetch_entry(first_keys_[i]);
+  }
+}
+
+Outcome Dispatcher::dispatch(Client& client, const protocol::Request& request, size_t index,
+                             protocol::ReplyWriter& reply) {
+  const Prepared& prepared = prepared_[index];
+  return dispatch_prepared(client, prepared.command, request.args, prepared.has_key ? &first_keys_[index] : nullptr,
+                           &request, reply);
+}
+
+Outcome Dispatcher::dispatch_held(Client& client, const std::vector<std::string>& args,
+                                  protocol::ReplyWriter& reply) {
+  command_cycles_ = cycle_count();
+  thread_.access.set_now(thread_.now_ms());
+  const std::vector<std::string_view> views(args.begin(), args.end());
+  return dispatch_prepared(client, find_command(views), views, nullptr, nullptr, reply);
+}
+
+Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,
+                                      const storage::KeyRef* first_key, const protocol::Request* request,
+                                      protocol::ReplyWriter& reply) {
+  const uint32_t flags = client.flags.load(std::memory_order_relaxed);
+  if (__builtin_expect(flags & (Client::kReplyOff | Client::kReplySkip), 0)) reply.mute(true);
+  Outcome outcome = Outcome::kDone;
+  if (__builtin_expect(command == nullptr, 0)) {
+    unknown_command(client, args, reply);
+  } else {
+    keys_.start(thread_.access.schema(), first_key);
+    Context ctx{server_, thread_, client, thread_.access, *command->row, *command, args, reply, keys_, request};
+    outcome = dispatch_known(client, *command, ctx);
+  }
+  if (outcome == Outcome::kPaused) return outcome;
+  const uint32_t after = client.flags.load(std::memory_order_relaxed);
+  if (__builtin_expect((flags | after) & (Client::kReplyOff | Client::kReplySkip | Client::kReplySkipNext), 0)) {
+    client.set(Client::kReplySkip, client.is(Client::kReplySkipNext));
+    client.set(Client::kReplySkipNext, false);
+    reply.mute(false);
+  }
+  return outcome;
+}
+
+void Dispatcher::unknown_command(Client& client, std::span<const std::string_view> args,
+                                 protocol::ReplyWriter& reply) {
+  const Command* container = server_.commands.find(args[0]);
+  if (container != nullptr) {
+    std::string name(container->full_name);
+    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
+    reject_with(client, nullptr, reply,
+                fmt::format("ERR unknown subcommand '{}'. Try {} HELP.",
+                            up_to_nul(args[1]).substr(0, kUnknownCommandShown), name));
+    return;
+  }
+  std::string shown;
+  for (size_t i = 1; i < args.size() && shown.size() < kUnknownCommandShown; ++i) {
+    shown += '\'';
+    shown += up_to_nul(args[i]).substr(0, kUnknownCommandShown - (shown.size() - 1));
+    shown += "' ";
+  }
+  reject_with(client, nullptr, reply,
+              fmt::format("ERR unknown command '{}', with args beginning with: {}",
+                          up_to_nul(args[0]).substr(0, kUnknownCommandShown), shown));
+}
+
+// An error before the command ran: counted as rejected, and it spoils a transaction being queued.
+void Dispatcher::reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply,
+                             std::string_view error) {
+  if (command != nullptr && command->full_name == "exec" && client.is(Client::kInMulti)) {
+    discard_transaction(thread_.access, client);
+    reply.error(fmt::format("EXECABORT Transaction discarded because of: {}", error));
+  } else {
+    reply.error(error);
+    if (client.is(Client::kInMulti)) client.set(Client::kDirtyExec, true);
+  }
+  if (command != nullptr) thread_.stats.commands[command->number].rejected.add();
+  thread_.stats.count_error(reply.last_error_code());
+}
+
+bool Dispatcher::reject_for_memory(Client& client, const Command& command, Context& ctx) {
+  const Config& config = thread_.config();
+  if (config.maxmemory == 0) return false;
+  const auto room = thread_.evictor.make_room(static_cast<size_t>(config.maxmemory), server_.overhead_bytes(),
+                                              server_.keyspace->settings().policy.load(std::memory_order_relaxed),
+                                              static_cast<uint32_t>(config.maxmemory_samples));
+  if (room != storage::Room::kNone) return false;
+  bool denied = command.is(kDenyOom);
+  if (client.is(Client::kInMulti)) {
+    denied = !runs_inside_multi(command);
+    if (command.full_name == "exec") {
+      for (size_t i = 0; i < client.transaction->queued(); ++i) {
+        const auto* queued = &client.transaction->command(i);
+        denied = denied || queued->is(kDenyOom);
+      }
+    }
+  }
+  if (!denied) return false;
+  reject_with(client, &command, ctx.reply, errors::kOutOfMemory);
+  return true;
+}
+
+// The rules before a command runs. True when it was answered with an error.
+bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
+  const int arity = command.row->arity;
+  const auto count = static_cast<int>(ctx.args.size());
+  if (__builtin_expect((arity > 0 && count != arity) || count < -arity, 0)) {
+    reject_with(client, &command, ctx.reply,
+                fmt::format("ERR wrong number of arguments for '{}' command", command.full_name));
+    return true;
+  }
+  if (__builtin_expect(!client.is(Client::kAuthenticated) && !command.is(kNoAuth), 0)) {
+    if (!thread_.config().requirepass.empty()) {
+      reject_with(client, &command, ctx.reply, errors::kNoAuth);
+      return true;
+    }
+    client.set(Client::kAuthenticated, true);  // the password was removed meanwhile
+  }
+  if (__builtin_expect(command.is(kNoMulti) && client.is(Client::kInMulti), 0)) {
+    reject_with(client, &command, ctx.reply, "ERR Command not allowed inside a transaction");
+    return true;
+  }
+  return reject_for_memory(client, command, ctx);
+}
+
+Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Context& ctx) {
+  client.last_command.store(command.row, std::memory_order_relaxed);
+  if (reject(client, command, ctx)) return Outcome::kDone;
+  const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
+  if (__builtin_expect(paused != Pause::kNone, 0) && server_.pause.until_ms.load() > thread_.access.now_ms()) {
+    bool writes = command.is(kWrite) || command.is(kMayReplicate);
+    if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
+    if (paused == Pause::kAll || writes) return Outcome::kPaused;
+  }
+  if (__builtin_expect(client.is(Client::kInMulti), 0) && !runs_inside_multi(command)) {
+    client.transaction->queue(command, ctx.args);
+    client.multi_count.store(static_cast<uint32_t>(client.transaction->queued()), std::memory_order_relaxed);
+    ctx.reply.simple("QUEUED");
+    return Outcome::kDone;
+  }
+  call(client, ctx);
+  return Outcome::kDone;
+}
+
+void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
+  const CommandRow& row = ctx.row;
+  key_args_.clear();
+  uses_.clear();
+  if (ctx.command.one_key) {
+    uses_.push_back({&ctx.key(1), ctx.command.keys[0].writes(), ctx.access.db()});
+  } else {
+    collect_keys(ctx.command, ctx.args, key_args_);
+    for (const KeyArg& arg : key_args_) uses_.push_back({&ctx.key(arg.index), arg.write, ctx.access.db()});
+  }
+  plan.keys = uses_;
+  plan.ends_keys = (row.traits & kEndsKeys) != 0 || uses_.size() > 1;
+  plan.everything = (row.traits & kAllGuards) != 0;
+  if (row.traits & kMembersFrom2) plan.members = ctx.args.subspan(2);
+  if (row.traits & kMemberAt3) plan.members = ctx.args.subspan(3);
+  if (row.traits & kStoresSet) {
+    for (const storage::KeyUse& use : uses_) {
+      plan.everything = plan.everything || (use.write && storage::SessionIndex::concerns(ctx.access, *use.key));
+    }
+  }
+}
+
+void Dispatcher::run_with_guards(Context& ctx) {
+  storage::GuardPlan plan;
+  make_plan(ctx, plan);
+  if (plan.keys.empty() && !plan.everything) {
+    ctx.row.handler(ctx);
+    return;
+  }
+  storage::take_guards(ctx.access, plan);
+  for (;;) {
+    try {
+      ctx.row.handler(ctx);
+      return;
+    } catch (const storage::GuardsNeeded& needed) {
+      ctx.access.finish();
+      storage::take_guards_again(ctx.access, plan, needed.shards);
+    }
+  }
+}
+
+void Dispatcher::call(Client& client, Context& ctx) {
+  storage::Access& access = ctx.access;
+  access.select(client.db.load(std::memory_order_relaxed));
+  access.set_touch(!client.is(Client::kNoTouch));
+  const uint64_t errors_before = ctx.reply.errors();
+  if (ctx.row.traits & kOwnGuards) {
+    ctx.row.handler(ctx);
+  } else {
+    run_with_guards(ctx);
+  }
+  if (__builtin_expect(server_.monitors.load(std::memory_order_relaxed) != 0, 0) && !ctx.command.is(kSkipMonitor) &&
+      !ctx.command.is(kAdmin)) {
+    server_.feed_monitors(thread_, client, ctx.args);
+  }
+  access.finish();
+  account(client, ctx, errors_before);
+}
+
+void Dispatcher::run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
+                            protocol::ReplyWriter& reply) {
+  keys_.start(thread_.access.schema(), nullptr);
+  Context ctx{server_, thread_, client, thread_.access, *command.row, command, args, reply, keys_, nullptr};
+  thread_.access.select(client.db.load(std::memory_order_relaxed));
+  const uint64_t errors_before = reply.errors();
+  command.row->handler(ctx);
+  if (server_.monitors.load(std::memory_order_relaxed) != 0 && !command.is(kSkipMonitor) && !command.is(kAdmin)) {
+    server_.feed_monitors(thread_, client, args);
+  }
+  account(client, ctx, errors_before);
+}
+
+void Dispatcher::account(Client& client, Context& ctx, uint64_t errors_before) {
+  const uint64_t now = cycle_count();
+  const uint64_t spent = now - command_cycles_;
+  command_cycles_ = now;
+  CommandStats& stats = thread_.stats.commands[ctx.command.number];
+  stats.calls.add();
+  stats.cycles.add(spent);
+  thread_.stats.commands_processed.add();
+  if (__builtin_expect(ctx.reply.errors() != errors_before, 0)) {
+    stats.failed.add();
+    thread_.stats.count_error(ctx.reply.last_error_code());
+  }
+  const double spent_us = static_cast<double>(spent) * server_.us_per_cycle;
+  const Config& config = thread_.config();
+  if (__builtin_expect(spent_us >= 100, 0) || config.slowlog_log_slower_than < 100) {
+    server_.note_slow(thread_, client, ctx, static_cast<int64_t>(spent_us));
+  }
+  refresh_clock(now);
+}
+
+// The wall clock is read again once a tenth of a millisecond has gone by; never inside EXEC.
+void Dispatcher::refresh_clock(uint64_t cycles) {
+  if (cycles - clock_cycles_ < server_.cycles_per_100us || !thread_.access.guard().held().empty()) return;
+  clock_cycles_ = cycles;
+  thread_.access.set_now(thread_.now_ms());
+}
+
+}  // namespace cloakroom::server

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/reply_writer.h"
+#include "protocol/request_parser.h"
+#include "server/client.h"
+#include "server/command_table.h"
+#include "server/context.h"
+#include "storage/access.h"
+#include "storage/guard_plan.h"
+
+namespace cloakroom::server {
+
+struct IoThread;
+class Server;
+
+enum class Outcome : uint8_t {
+  kDone,    // replied (or muted); look at the client's close flags
+  kPaused,  // not begun: CLIENT PAUSE holds it back
+};
+
+// Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no guards held.
+void drop_client_state(IoThread& thread, Client& client);
+// UNWATCH. Takes the guards it needs unless they are held.
+void unwatch_all(storage::Access& access, Client& client);
+// Leaves MULTI, forgetting the queue and the watches.
+void discard_transaction(storage::Access& access, Client& client);
+
+// Turns requests into replies: finds the command, applies the rules that come before it (arity, authentication,
+// memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per thread.
+class Dispatcher {
+ public:
+  Dispatcher(Server& server, IoThread& thread);
+
+  // Reads the clock and, for a pipeline, looks up all commands and starts loading the lines their keys need:
+  // first every bucket, then every entry (3x on random keys).
+  void begin_batch(const Client& client, const protocol::RequestBatch& batch);
+  // Request `index` of the batch.
+  Outcome dispatch(Client& client, const protocol::Request& request, size_t index, protocol::ReplyWriter& reply);
+
+  // A request that was kPaused before, from a copy of its arguments.
+  Outcome dispatch_held(Client& client, const std::vector<std::string>& args, protocol::ReplyWriter& reply);
+
+  // Runs a queued command of EXEC: all guards it may need are held.
+  void run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
+                  protocol::ReplyWriter& reply);
+  const Command* find_command(std::span<const std::string_view> args) const;
+
+ private:
+  struct Prepared {
+    const Command* command = nullptr;
+    bool has_key = false;
+  };
+
+  Outcome dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,
+                            const storage::KeyRef* first_key, const protocol::Request* request,
+                            protocol::ReplyWriter& reply);
+  Outcome dispatch_known(Client& client, const Command& command, Context& ctx);
+  bool reject(Client& client, const Command& command, Context& ctx);
+  bool reject_for_memory(Client& client, const Command& command, Context& ctx);
+  void reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply, std::string_view error);
+  void unknown_command(Client& client, std::span<const std::string_view> args, protocol::ReplyWriter& reply);
+  void call(Client& client, Context& ctx);
+  void run_with_guards(Context& ctx);
+  void make_plan(Context& ctx, storage::GuardPlan& plan);
+  void account(Client& client, Context& ctx, uint64_t errors_before);
+  void refresh_clock(uint64_t cycles);
+
+  Server& server_;
+  IoThread& thread_;
+  std::vector<Prepared> prepared_;
+  std::vector<storage::KeyRef> first_keys_;  // parallel to prepared_
+  KeyCache keys_;
+  std::vector<KeyArg> key_args_;
+  std::vector<storage::KeyUse> uses_;
+  uint64_t clock_cycles_ = 0;    // when the clock was last read
+  uint64_t command_cycles_ = 0;  // when the running command began
+};
+
+}  // namespace cloakroom::server

@@ -1,0 +1,144 @@
+#include "server/io_thread.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <mutex>
+
+#include "server/connection.h"
+#include "server/server.h"
+#include "storage/expiry.h"
+
+namespace cloakroom::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr uint32_t kExpiryBudget = 32;        // keys ended under one guard
+constexpr int64_t kExpiryTurnUs = 250;        // then clients are served before it goes on
+constexpr int64_t kExpiryLongestWaitMs = 100;  // keys filed by other threads meanwhile are seen after this
+constexpr uint32_t kTurnsPerSecond = 10;
+
+}  // namespace
+
+IoThread::IoThread(Server& own_server, uint32_t number)
+    : server(own_server),
+      index(number),
+      access(*own_server.keyspace),
+      evictor(access),
+      stats(own_server.commands.size()),
+      dispatcher(own_server, *this) {
+  refresh_config();
+  access.seed(own_server.random_seed());
+}
+
+IoThread::~IoThread() = default;
+
+void IoThread::refresh_config() {
+  const uint64_t generation = server.config->generation();
+  if (generation == config_generation_ && config_ != nullptr) return;
+  config_generation_ = generation;
+  config_ = server.config->snapshot();
+}
+
+int64_t IoThread::now_ms() { return server.clock.wall_ms(); }
+
+void IoThread::run() {
+  arm_expiry(0);
+  every_100ms();
+  context.run();
+}
+
+void IoThread::stop() {
+  asio::post(context, [this] {
+    std::vector<std::shared_ptr<Connection>> open;
+    for (auto& [id, connection] : connections) open.push_back(connection->shared_from_this());
+    for (const auto& connection : open) connection->close();
+    expiry_timer_.cancel();
+    cron_timer_.cancel();
+  });
+}
+
+void IoThread::append_task(std::function<void()> task) {
+  const std::lock_guard lock(tasks_lock_);
+  tasks_.push_back(std::move(task));
+}
+
+void IoThread::wake() {
+  asio::post(context, [this] { drain_tasks(); });
+}
+
+void IoThread::post(std::function<void()> task) {
+  append_task(std::move(task));
+  wake();
+}
+
+void IoThread::drain_tasks() {
+  std::vector<std::function<void()>> tasks;
+  {
+    const std::lock_guard lock(tasks_lock_);
+    tasks.swap(tasks_);
+  }
+  for (const auto& task : tasks) task();
+}
+
+void IoThread::wake_others() {
+  for (IoThread* other : to_wake) other->wake();
+  to_wake.clear();
+}
+
+void IoThread::arm_expiry(int64_t delay_ms) {
+  expiry_timer_.expires_after(std::chrono::milliseconds(delay_ms));
+  expiry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !server.stopping()) serve_expiry();
+  });
+}
+
+// Serves this thread's share of the shards, a bounded time; then waits for the next deadline.
+void IoThread::serve_expiry() {
+  const auto step = static_cast<uint32_t>(server.threads.size());
+  const uint32_t shards = server.keyspace->shard_count();
+  const uint32_t share = (shards - index + step - 1) / step;  // shards index, index + step, ...
+  const int64_t begin_us = server.clock.monotonic_us();
+  int64_t wait_ms = kExpiryLongestWaitMs;
+  for (uint32_t i = 0; i < share && server.active_expire.load(std::memory_order_relaxed); ++i) {
+    storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
+    bool more = true;
+    while (more && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
+      more = storage::expiry_turn(access, shard, now_ms(), kExpiryBudget);
+    }
+    if (more) {  // goes on with this shard
+      wait_ms = 0;
+      break;
+    }
+    ++expiry_position_;
+    const int64_t now = now_ms();
+    if (const auto next = storage::next_expiry_ms(shard, now)) wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
+  }
+  wake_others();
+  if (wait_ms == 0) {
+    asio::post(context, [this] { serve_expiry(); });  // behind the sockets that are ready now
+  } else {
+    arm_expiry(wait_ms);
+  }
+}
+
+void IoThread::every_100ms() {
+  if (server.stopping()) return;
+  if (++cron_turns_ % kTurnsPerSecond == 0) {
+    refresh_config();
+    const int64_t now = now_ms();
+    std::vector<std::shared_ptr<Connection>> open;
+    for (auto& [id, connection] : connections) {
+      if (connection->needs_tick()) open.push_back(connection->shared_from_this());
+    }
+    for (const auto& connection : open) connection->tick(now);
+  }
+  if (index == 0) server.every_100ms();
+  cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));
+  cron_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) every_100ms();
+  });
+}
+
+}  // namespace cloakroom::server

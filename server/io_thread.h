@@ -1,0 +1,83 @@
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "protocol/output_buffer.h"
+#include "protocol/request_parser.h"
+#include "server/config.h"
+#include "server/dispatcher.h"
+#include "server/stats.h"
+#include "server/transaction.h"
+#include "storage/access.h"
+#include "storage/eviction.h"
+#include "storage/lock.h"
+
+namespace cloakroom::server {
+
+class Connection;
+class Server;
+
+// One thread's world: its event loop, its connections, its window on the keyspace, its statistics. Everything here is
+// its own except what says otherwise.
+struct IoThread {
+  static constexpr size_t kScratchBytes = 64 * 1024;
+
+  IoThread(Server& server, uint32_t index);
+  ~IoThread();
+
+  void run();  // until stop(); names the thread, starts its timers
+
+  // --- callable from any thread
+  // Runs `task` on this thread; tasks of one sender run in order. Under guards use append_task and note the thread in
+  // the sender's to_wake: waking is a system call.
+  void post(std::function<void()> task);
+  void append_task(std::function<void()> task);
+  void wake();
+  void wake_others();  // those in to_wake; own thread, no guards held
+  void stop();
+
+  // The current configuration, refreshed between batches.
+  const Config& config() const { return *config_; }
+  void refresh_config();
+  int64_t now_ms();
+
+  Server& server;
+  const uint32_t index;
+  boost::asio::io_context context{1};
+  storage::Access access;
+  storage::Evictor evictor;
+  ThreadStats stats;
+  protocol::RequestBatch batch;
+  std::unique_ptr<char[]> scratch = std::make_unique_for_overwrite<char[]>(kScratchBytes);
+  const void* scratch_owner = nullptr;  // the connection whose bytes are in scratch
+  protocol::OutputBuffer out;           // replies of the batch being run
+  Dispatcher dispatcher;
+  TransactionPool spare_transactions;
+  std::unordered_map<uint64_t, Connection*> connections;
+  std::atomic<uint32_t> connection_count{0};  // as seen by the acceptor
+  std::vector<IoThread*> to_wake;             // after the guards are released
+
+ private:
+  void drain_tasks();
+  void serve_expiry();
+  void arm_expiry(int64_t delay_ms);
+  void every_100ms();
+
+  std::shared_ptr<const Config> config_;
+  uint64_t config_generation_ = 0;
+  boost::asio::steady_timer expiry_timer_{context};
+  boost::asio::steady_timer cron_timer_{context};
+  storage::Lock tasks_lock_;
+  std::vector<std::function<void()>> tasks_;
+  uint32_t expiry_position_ = 0;
+  uint32_t cron_turns_ = 0;
+};
+
+}  // namespace cloakroom::server

@@ -1,0 +1,212 @@
+#include "server/listeners.h"
+
+#include <fmt/format.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <stdexcept>
+
+#include "server/connection.h"
+#include "server/server.h"
+
+namespace cloakroom::server {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kProtected =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
+    "default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
+    "from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode "
+    "sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the "
+    "same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. "
+    "Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
+    "editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
+    "server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
+    "option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above "
+    "things in order for the server to start accepting connections from the outside.\r\n";
+
+std::string endpoint_text(const tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
+                                    : fmt::format("{}:{}", address, endpoint.port());
+}
+
+void set_keepalive(int fd, int seconds) {
+  const int on = 1;
+  const int interval = std::max(1, seconds / 3);
+  const int probes = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+tcp::endpoint peer_of(int fd, bool local) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if ((local ? getsockname(fd, address, &size) : getpeername(fd, address, &size)) != 0) return {};
+  tcp::endpoint endpoint;
+  if (size > endpoint.capacity()) return {};
+  std::memcpy(endpoint.data(), &storage, size);
+  endpoint.resize(size);
+  return endpoint;
+}
+
+}  // namespace
+
+Listeners::Listeners(Server& server) : server_(server) {
+  const auto config = server.config->snapshot();
+  if (config->port != 0) {
+    for (const std::string& address : config->bind) {
+      const bool optional = address.starts_with('-');
+      listen_tcp(optional ? address.substr(1) : address, optional);
+    }
+  }
+  if (!config->unixsocket.empty()) listen_unix(config->unixsocket, static_cast<int>(config->unixsocketperm));
+  if (tcp_.empty() && local_.empty()) throw std::runtime_error("Configured to not listen anywhere, exiting.");
+}
+
+Listeners::~Listeners() = default;
+
+void Listeners::listen_tcp(const std::string& name, bool optional) {
+  const auto config = server_.config->snapshot();
+  const auto port = static_cast<unsigned short>(config->port);
+  error_code error;
+  asio::ip::address address;
+  if (name == "*") {
+    address = asio::ip::address_v4::any();
+  } else if (name == "::*") {
+    address = asio::ip::address_v6::any();
+  } else {
+    address = asio::ip::make_address(name, error);
+  }
+  auto acceptor = std::make_shared<tcp::acceptor>(server_.threads[0]->context);
+  const tcp::endpoint endpoint(address, port);
+  if (!error) acceptor->open(endpoint.protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && address.is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(static_cast<int>(config->tcp_backlog), error);
+  if (!error) {
+    tcp_.push_back(std::move(acceptor));
+    return;
+  }
+  const bool unavailable = error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
+  if (optional && unavailable) return;
+  log(LogLevel::kWarning, fmt::format("Could not create server TCP listening socket {}:{}: {}", name, port,
+                                      error.message()));
+  throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", port));
+}
+
+void Listeners::listen_unix(const std::string& path, int mode) {
+  ::unlink(path.c_str());
+  auto acceptor = std::make_shared<stream_protocol::acceptor>(server_.threads[0]->context);
+  error_code error;
+  acceptor->open(stream_protocol(), error);
+  if (!error) acceptor->bind(stream_protocol::endpoint(path), error);
+  if (!error && mode != 0) ::chmod(path.c_str(), static_cast<mode_t>(mode));
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (error) throw std::runtime_error("Failed opening Unix socket: bind: " + error.message());
+  socket_path_ = path;
+  local_.push_back(std::move(acceptor));
+}
+
+void Listeners::start() {
+  for (const auto& acceptor : tcp_) accept_next(acceptor);
+  for (const auto& acceptor : local_) accept_next(acceptor);
+}
+
+void Listeners::close() {
+  error_code ignored;
+  for (const auto& acceptor : tcp_) acceptor->close(ignored);
+  for (const auto& acceptor : local_) acceptor->close(ignored);
+  if (!socket_path_.empty()) ::unlink(socket_path_.c_str());
+}
+
+template <class Acceptor>
+void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
+  acceptor->async_accept([this, acceptor](const error_code& error, typename Acceptor::protocol_type::socket socket) {
+    if (!acceptor->is_open()) return;
+    if (!error) {
+      admit(socket.release(), std::is_same_v<Acceptor, stream_protocol::acceptor>);
+    } else if (error.value() == EMFILE || error.value() == ENFILE) {
+      // No descriptor is free: try again a little later instead of spinning on the ready socket.
+      auto timer = std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
+      timer->async_wait([this, acceptor, timer](const error_code&) {
+        if (acceptor->is_open()) accept_next(acceptor);
+      });
+      return;
+    }
+    accept_next(acceptor);
+  });
+}
+
+// Answers and closes what may not come in.
+bool Listeners::refused(int fd, bool unix_socket) {
+  const auto& config = server_.threads[0]->config();
+  std::string_view answer;
+  if (server_.clients.size() >= static_cast<size_t>(config.maxclients)) {
+    answer = kTooManyClients;
+    server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+  } else if (config.protected_mode && config.requirepass.empty() && !unix_socket) {
+    if (!peer_of(fd, false).address().is_loopback()) {
+      answer = kProtected;
+      server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  if (answer.empty()) return false;
+  [[maybe_unused]] const auto sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::close(fd);
+  return true;
+}
+
+void Listeners::admit(int fd, bool unix_socket) {
+  server_.threads[0]->refresh_config();
+  if (refused(fd, unix_socket)) return;
+  Client::Texts texts;
+  if (unix_socket) {
+    texts.address = texts.local_address = socket_path_ + ":0";
+  } else {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const auto keepalive = static_cast<int>(server_.threads[0]->config().tcp_keepalive_s);
+    if (keepalive > 0) set_keepalive(fd, keepalive);
+    texts.address = endpoint_text(peer_of(fd, false));
+    texts.local_address = endpoint_text(peer_of(fd, true));
+  }
+  IoThread& thread = server_.least_loaded_thread();
+  thread.connection_count.fetch_add(1, std::memory_order_relaxed);
+  const int family = unix_socket ? AF_UNIX : (texts.address.starts_with('[') ? AF_INET6 : AF_INET);
+  auto open = [&thread, fd, family, unix_socket, texts = std::move(texts)]() mutable {
+    Connection::Socket socket(thread.context.get_executor());
+    error_code error;
+    socket.assign(asio::generic::stream_protocol(family, 0), fd, error);
+    if (!error) socket.native_non_blocking(true, error);
+    if (error) {
+      ::close(fd);
+      thread.connection_count.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    thread.stats.connections_accepted.add();
+    const auto connection = std::make_shared<Connection>(thread, std::move(socket), std::move(texts));
+    connection->client().set(Client::kUnixSocket, unix_socket);
+    connection->start();
+  };
+  if (&thread == server_.threads[0].get()) {
+    open();
+  } else {
+    asio::post(thread.context, std::move(open));
+  }
+}
+
+}  // namespace cloakroom::server

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cloakroom::server {
+
+class Server;
+
+// The listening sockets, all on thread 0; every accepted connection goes to the least loaded thread and stays there.
+class Listeners {
+ public:
+  // Throws std::runtime_error with Redis' words when nothing can be bound.
+  explicit Listeners(Server& server);
+  ~Listeners();
+  void start();
+  void close();  // on thread 0
+
+ private:
+  template <class Acceptor>
+  void accept_next(std::shared_ptr<Acceptor> acceptor);
+  void admit(int fd, bool unix_socket);
+  bool refused(int fd, bool unix_socket);
+  void listen_tcp(const std::string& address, bool optional);
+  void listen_unix(const std::string& path, int mode);
+
+  Server& server_;
+  std::vector<std::shared_ptr<boost::asio::ip::tcp::acceptor>> tcp_;
+  std::vector<std::shared_ptr<boost::asio::local::stream_protocol::acceptor>> local_;
+  std::string socket_path_;
+};
+
+}  // namespace cloakroom::server

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "protocol/request_parser.h"
+#include "server/client_registry.h"
+#include "server/command_table.h"
+#include "server/config.h"
+#include "server/io_thread.h"
+#include "server/latency_monitor.h"
+#include "server/listeners.h"
+#include "server/log.h"
+#include "server/slowlog.h"
+#include "storage/clock.h"
+#include "storage/keyspace.h"
+
+namespace cloakroom::server {
+
+// CLIENT PAUSE, readable from any thread.
+struct Pause {
+  enum Mode : uint8_t { kNone, kWrite, kAll };
+  std::atomic<int64_t> until_ms{0};
+  std::atomic<uint8_t> mode{kNone};
+};
+
+// Owns everything and outlives it; thread-safe where said. Not a place for logic: families and parts have their own files.
+class Server {
+ public:
+  // Throws std::runtime_error when it cannot start (ports, files, patterns).
+  Server(std::shared_ptr<ConfigStore> config, const storage::Clock& clock);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Listens, runs the threads, returns the exit code after a shutdown.
+  int run();
+  // Stops accepting, lets every thread finish what it has read, then ends run(). From any thread.
+  void shutdown(int exit_code = 0);
+  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
+
+  IoThread& least_loaded_thread();
+  // Runs fn on every I/O thread (each on its own), without waiting.
+  void on_all_threads(const std::function<void(IoThread&)>& fn);
+
+  // A MONITOR line for every monitoring client; under the guards of the command when it has any.
+  void feed_monitors(IoThread& from, const Client& client, std::span<const std::string_view> args);
+
+  // SLOWLOG and LATENCY bookkeeping of a command that took long enough for either.
+  void note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us);
+
+  // Memory outside the keyspace that maxmemory counts: fixed parts and clients' buffers, as of the last tick.
+  size_t overhead_bytes() const { return overhead_bytes_.load(std::memory_order_relaxed); }
+  size_t used_memory_bytes() const;  // what INFO calls used_memory and maxmemory limits
+  void every_100ms();                // on thread 0
+  uint64_t random_seed() const;
+  // After CONFIG SET and at start: passes on what parts keep copies of.
+  void apply_config(const Config& config);
+
+  std::shared_ptr<ConfigStore> config;
+  const storage::Clock& clock;
+  std::unique_ptr<storage::Keyspace> keyspace;
+  CommandTable commands;
+  protocol::ParserLimits parser_limits;
+  ClientRegistry clients;
+  Slowlog slowlog;
+  LatencyMonitor latency;
+  Pause pause;
+  std::vector<std::unique_ptr<IoThread>> threads;
+  std::atomic<uint32_t> monitors{0};
+  std::atomic<uint64_t> rejected_connections{0};
+  std::atomic<size_t> overhead_bytes_{0};
+  std::atomic<size_t> peak_memory_bytes{0};
+  std::atomic<int64_t> instantaneous_ops{0};
+  std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
+  const int64_t start_ms;
+  std::string run_id;      // 40 hex digits, random
+  std::string replication_id;
+  double us_per_cycle = 0.001;
+  uint64_t cycles_per_100us = 100'000;
+
+ private:
+  void calibrate_cycles();
+
+  std::unique_ptr<Listeners> listeners_;
+  std::function<void()> on_shutdown_;
+  std::vector<std::thread> thread_handles_;
+  std::array<uint64_t, 16> ops_samples_{};
+  size_t ops_position_ = 0;
+  uint64_t ops_last_ = 0;
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> exit_code_{0};
+};
+
+}  // namespace cloakroom::server

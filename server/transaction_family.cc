@@ -1,0 +1,213 @@
+#include <deque>
+
+#include "server/client.h"
+#include "server/context.h"
+#include "server/dispatcher.h"
+#include "server/errors.h"
+#include "server/io_thread.h"
+#include "server/server.h"
+#include "storage/session_index.h"
+
+namespace cloakroom::server {
+namespace {
+
+using storage::KeyRef;
+
+Transaction& transaction_of(Client& client) {
+  if (client.transaction == nullptr) client.transaction = std::make_unique<Transaction>();
+  return *client.transaction;
+}
+
+// Back to no MULTI; watches stay.
+void leave_multi(Client& client) {
+  client.set(Client::kInMulti, false);
+  client.set(Client::kDirtyExec, false);
+  client.multi_count.store(0, std::memory_order_relaxed);
+  client.transaction->clear_queue();
+}
+
+// An idle client keeps no transaction.
+void drop_if_unused(Client& client) {
+  if (client.is(Client::kInMulti) || !client.transaction->watched.empty()) return;
+  client.thread.spare_transactions.give(std::move(client.transaction));
+}
+
+void multi(Context& ctx) {
+  if (ctx.client.is(Client::kInMulti)) return ctx.reply.error("ERR MULTI calls can not be nested");
+  if (ctx.client.transaction == nullptr) ctx.client.transaction = ctx.thread.spare_transactions.take();
+  ctx.client.set(Client::kInMulti, true);
+  ctx.reply.ok();
+}
+
+void discard(Context& ctx) {
+  if (!ctx.client.is(Client::kInMulti)) return ctx.reply.error("ERR DISCARD without MULTI");
+  discard_transaction(ctx.access, ctx.client);
+  ctx.reply.ok();
+}
+
+void watch(Context& ctx) {
+  if (ctx.client.is(Client::kInMulti)) return ctx.reply.error("ERR WATCH inside MULTI is not allowed");
+  Transaction& transaction = transaction_of(ctx.client);
+  const uint32_t db = ctx.access.db();
+  for (size_t i = 1; i < ctx.argc(); ++i) {
+    const auto same = [&](const Transaction::Watched& w) { return w.db == db && w.text == ctx.arg(i); };
+    if (std::any_of(transaction.watched.begin(), transaction.watched.end(), same)) continue;
+    const KeyRef& key = ctx.key(i);
+    ctx.access.guard().take(ctx.access.keyspace().shard_of(key.hash()));
+    ctx.access.watch(key, transaction.watcher);
+    ctx.access.guard().release();
+    transaction.watched.push_back({db, std::string(ctx.arg(i))});
+  }
+  ctx.client.watch_count.store(static_cast<uint32_t>(transaction.watched.size()), std::memory_order_relaxed);
+  ctx.reply.ok();
+}
+
+void unwatch(Context& ctx) {
+  if (ctx.client.transaction != nullptr) {
+    unwatch_all(ctx.access, ctx.client);
+    drop_if_unused(ctx.client);
+  }
+  ctx.reply.ok();
+}
+
+// Everything EXEC needs to know to take all guards at once: one per EXEC, its memory reused by the thread.
+class ExecPlan {
+ public:
+  explicit ExecPlan(Context& ctx) : ctx_(ctx), transaction_(*ctx.client.transaction) {}
+
+  void take_guards() {
+    uint32_t db = ctx_.client.db.load(std::memory_order_relaxed);
+    for (size_t i = 0; i < transaction_.queued(); ++i) add_command(transaction_.command(i), i, db);
+    for (const Transaction::Watched& watched : transaction_.watched) {
+      watched_.push_back(&keys_.emplace_back(ctx_.access.schema().make(watched.text)));
+    }
+    storage::take_guards(ctx_.access, {.keys = uses_,
+                                       .members = members_,
+                                       .watched = watched_,
+                                       .ends_keys = true,
+                                       .everything = everything_});
+  }
+
+ private:
+  void add_command(const Command& command, size_t i, uint32_t db) {
+    std::vector<std::string_view>& args = args_.emplace_back();
+    transaction_.args(i, args);
+    // A command that selects or crosses databases, or names no keys but reads them, makes it all guards.
+    const uint32_t traits = command.row->traits;
+    everything_ = everything_ || (traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select";
+    std::vector<KeyArg> key_args;
+    collect_keys(command, args, key_args);
+    for (const KeyArg& arg : key_args) {
+      const KeyRef& key = keys_.emplace_back(ctx_.access.schema().make(args[arg.index]));
+      uses_.push_back({&key, arg.write, db});
+      if ((traits & kStoresSet) != 0 && arg.write && storage::SessionIndex::concerns(ctx_.access, key)) everything_ = true;
+    }
+    const size_t first_member = traits & kMembersFrom2 ? 2 : traits & kMemberAt3 ? 3 : args.size();
+    for (size_t k = first_member; k < args.size(); ++k) members_.push_back(args[k]);
+  }
+
+  Context& ctx_;
+  Transaction& transaction_;
+  std::deque<std::vector<std::string_view>> args_;
+  std::deque<KeyRef> keys_;
+  std::vector<storage::KeyUse> uses_;
+  std::vector<std::string_view> members_;
+  std::vector<const KeyRef*> watched_;
+  bool everything_ = false;
+};
+
+// A watched key whose deadline has passed unseen counts as changed. All guards are held.
+bool watched_expired(Context& ctx, const Transaction& transaction) {
+  for (const Transaction::Watched& watched : transaction.watched) {
+    const KeyRef key = ctx.access.schema().make(watched.text);
+    ctx.access.select(watched.db);
+    if (ctx.access.watched_expired(key, transaction.watcher)) return true;
+  }
+  return false;
+}
+
+void run_queue(Context& ctx, Transaction& transaction) {
+  ctx.reply.array(transaction.queued());
+  ctx.access.begin_group();
+  std::vector<std::string_view> args;
+  for (size_t i = 0; i < transaction.queued(); ++i) {
+    transaction.args(i, args);
+    ctx.thread.dispatcher.run_queued(ctx.client, transaction.command(i), args, ctx.reply);
+  }
+  ctx.access.end_group();
+}
+
+void exec(Context& ctx) {
+  Client& client = ctx.client;
+  if (!client.is(Client::kInMulti)) return ctx.reply.error("ERR EXEC without MULTI");
+  Transaction& transaction = *client.transaction;
+  if (client.is(Client::kDirtyExec)) {
+    ctx.reply.error("EXECABORT Transaction discarded because of previous errors.");
+  } else {
+    ExecPlan plan(ctx);
+    plan.take_guards();
+    const bool dirty = transaction.watcher.dirty.load(std::memory_order_relaxed) || watched_expired(ctx, transaction);
+    unwatch_all(ctx.access, client);
+    if (dirty) {
+      ctx.reply.null_array();
+    } else {
+      client.set(Client::kInMulti, false);  // commands see themselves outside MULTI
+      run_queue(ctx, transaction);
+    }
+  }
+  discard_transaction(ctx.access, client);
+}
+
+}  // namespace
+
+void unwatch_all(storage::Access& access, Client& client) {
+  if (client.transaction == nullptr) return;
+  Transaction& transaction = *client.transaction;
+  for (const Transaction::Watched& watched : transaction.watched) {
+    const KeyRef key = access.schema().make(watched.text);
+    const uint32_t shard = access.keyspace().shard_of(key.hash());
+    const bool held = access.guard().holds(shard);
+    if (!held) access.guard().take(shard);
+    access.unwatch(watched.db, key, transaction.watcher);
+    if (!held) access.guard().release();
+  }
+  transaction.watched.clear();
+  transaction.watcher.dirty.store(false, std::memory_order_relaxed);
+  client.watch_count.store(0, std::memory_order_relaxed);
+}
+
+void discard_transaction(storage::Access& access, Client& client) {
+  if (client.transaction == nullptr) return;
+  leave_multi(client);
+  unwatch_all(access, client);
+  drop_if_unused(client);
+}
+
+CommandRows transaction_commands() {
+  static constexpr CommandRow kRows[] = {
+      {.name = "multi", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
+       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "1.2.0", .complexity = "O(1)",
+       .summary = "Begins a transaction: commands are queued until EXEC.", .syntax = "", .traits = kOwnGuards,
+       .handler = multi},
+      {.name = "exec", .arity = 1, .flags = "noscript loading stale skip_slowlog", .keys = "",
+       .categories = "@slow @transaction", .tips = "", .group = "transactions", .since = "1.2.0",
+       .complexity = "Depends on commands in the transaction",
+       .summary = "Runs the queued commands as one, unless a watched key has changed.", .syntax = "",
+       .traits = kOwnGuards, .handler = exec},
+      {.name = "discard", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
+       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.0.0",
+       .complexity = "O(N), when N is the number of queued commands",
+       .summary = "Forgets the queued commands and all watched keys.", .syntax = "", .traits = kOwnGuards,
+       .handler = discard},
+      {.name = "watch", .arity = -2, .flags = "noscript loading stale fast allow_busy", .keys = "RO @1 range -1 1 0",
+       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.2.0",
+       .complexity = "O(1) for every key.", .summary = "Makes the next EXEC depend on keys staying unchanged.",
+       .syntax = "key [key ...]", .traits = kOwnGuards, .handler = watch},
+      {.name = "unwatch", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
+       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.2.0", .complexity = "O(1)",
+       .summary = "Forgets all watched keys.", .syntax = "", .traits = kOwnGuards, .handler = unwatch},
+  };
+  return kRows;
+}
+
+}  // namespace cloakroom::server
