@@ -43,7 +43,8 @@ class OutputBuffer {
     std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
     commit(bytes.size());
   }
-  // Appends by reference: `bytes` lie in memory that `owner` keeps alive and nobody changes.
+  // Appends by reference: `bytes` lie in memory that `owner` keeps alive and nobody changes. Copied bytes
+  // must follow before the next mark() (every reply ends in CR LF).
   void append_shared(SharedBytes owner, std::string_view bytes);
   // Appends the unconsumed bytes of another buffer: copied bytes are copied, shared ones stay shared. `other`
   // is empty then and keeps its memory.
@@ -76,6 +77,7 @@ class OutputBuffer {
     size_t bytes = 0;  // unconsumed
   };
   void grow(size_t n);
+  void compact();
 
   ByteBlock block_;
   size_t used_ = 0;

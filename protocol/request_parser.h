@@ -38,6 +38,7 @@
 namespace cloakroom::protocol {
 
 class RequestBatch;
+struct ParseProgress;
 
 inline constexpr size_t kBigBulk = 32 * 1024;
 inline constexpr size_t kMaxLineBytes = 64 * 1024;   // inline commands and length lines
@@ -69,6 +70,7 @@ struct Request {
 class RequestBatch {
  public:
   explicit RequestBatch(size_t max_requests = 64);
+  ~RequestBatch();
   RequestBatch(const RequestBatch&) = delete;
   RequestBatch& operator=(const RequestBatch&) = delete;
 
@@ -100,6 +102,8 @@ class RequestBatch {
   size_t args_used_ = 0;
   std::vector<Big> bigs_;             // of the only request, ascending by arg
   std::deque<std::string> unquoted_;  // inline arguments that had quotes
+  std::vector<std::string_view> words_;
+  std::unique_ptr<ParseProgress> progress_;  // of a request parsed slowly that is whole in the end
 };
 
 class RequestParser {
@@ -121,6 +125,10 @@ class RequestParser {
   // Where the next bytes are to be read: scratch itself (behind a short remainder, if any), the parser's own
   // storage, or the block of a big bulk. Never empty. Ends the validity of all views.
   std::span<char> read_target(std::span<char> scratch);
+  // Whether read_target() would be the parser's own memory rather than scratch of that size.
+  bool target_is_own(size_t scratch_bytes) const {
+    return wants_big() || static_cast<size_t>(end_ - begin_) > scratch_bytes / 4;
+  }
   // n bytes were written to the front of the last read_target().
   void received(size_t n);
 
@@ -158,20 +166,21 @@ class RequestParser {
     kBulkBeforeAuth,
   };
   enum class Step : uint8_t { kDone, kSkipped, kIncomplete, kBatchFull, kError };
-  enum class Line : uint8_t { kWhole, kIncomplete, kTooLong };
 
-  char* parse_whole(RequestBatch& batch, char* at, int64_t bulk_cap, int64_t count_cap);
+  void parse_whole_requests(RequestBatch& batch, size_t max_requests);
   Step parse_slowly(RequestBatch& batch);
   Step parse_inline(RequestBatch& batch);
   Step parse_count(char** at, int64_t* count);
-  Step parse_arguments(RequestBatch& batch, Pending& state);
-  Step parse_bulk_length(char** at, int64_t* length);
-  Step begin_big(RequestBatch& batch, Pending& state, char* body, size_t length);
-  void hand_out(RequestBatch& batch, Pending& state);
-  Line find_line(const char* at, char stop, char** line_end) const;
+  Step parse_arguments(RequestBatch& batch, ParseProgress& progress);
+  Step parse_bulk_length(char** at, size_t* length);
+  Step begin_big(RequestBatch& batch, ParseProgress& progress, char* body, size_t length);
+  void finish_big();
+  void hand_out(RequestBatch& batch, ParseProgress& progress);
+  std::string_view* add_request(RequestBatch& batch, size_t arguments, size_t flat_bytes);
   Step fail(Error error);
   Pending& pending();
-  bool filling_big() const;
+  bool in_request() const;  // progress is kept in pending_
+  bool wants_big() const;   // bytes of a big bulk are missing
   std::span<char> own_target();
 
   const ParserLimits* limits_;

@@ -1,0 +1,14 @@
+#pragma once
+
+namespace cloakroom::protocol {
+
+// Prints the failed condition with its place and aborts. Never prints data.
+[[noreturn]] void assertion_failed(const char* condition, const char* file, int line);
+
+}  // namespace cloakroom::protocol
+
+// Stays on in release builds: a broken invariant must stop the process before it answers wrongly.
+#define CLOAKROOM_PROTOCOL_ASSERT(condition)         \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
+       : ::cloakroom::protocol::assertion_failed(#condition, __FILE__, __LINE__))
