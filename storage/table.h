@@ -90,6 +90,12 @@ class Table {
   template <class Fn>
   void for_each(Fn&& fn) const;
 
+  // Takes a flushed table apart from its end: `fn(Entry&, Handle)` frees an entry, emptied segments go back to the pool.
+  // Stops once `budget` entries and segments are done; returns how many. Afterwards the table is good for nothing else.
+  template <class Fn>
+  size_t drain(size_t budget, Fn&& fn);
+  bool drained() const { return directory_.empty(); }
+
  private:
   static constexpr size_t kPrefetchLines = 6;    // a session of ~350 bytes
   static constexpr uint16_t kMergeBelow = 160;   // a segment this sparse looks for its buddy
@@ -187,6 +193,35 @@ void Table::for_each(Fn&& fn) const {
       }
     }
   }
+}
+
+template <class Fn>
+size_t Table::drain(size_t budget, Fn&& fn) {
+  size_t done = 0;
+  while (done < budget && !directory_.empty()) {
+    Segment* s = directory_.back();
+    for (uint32_t b = 0; b < kBuckets && s->count > 0 && done < budget; ++b) {
+      Bucket& bucket = s->buckets[b];
+      for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
+        __builtin_prefetch(entry(bucket.slots[static_cast<size_t>(std::countr_zero(used))]));
+      }
+      for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
+        const auto slot = static_cast<uint32_t>(std::countr_zero(used));
+        const Handle handle = bucket.slots[slot];
+        bucket.clear(slot);
+        --s->count;
+        --size_;
+        ++done;
+        fn(*entry(handle), handle);
+      }
+    }
+    if (s->count > 0) break;
+    while (!directory_.empty() && directory_.back() == s) directory_.pop_back();
+    for (uint32_t b = 0; b < kBuckets; ++b) wheel_.cancel(SegmentPool::ref(*s, b));
+    pool_.give(s);
+    ++done;
+  }
+  return done;
 }
 
 }  // namespace cloakroom::storage
