@@ -152,12 +152,12 @@ def debug(g):
 
 
 def misc(g):
-    return g.pick(([(["TIME"], "type" if g.chance(0.1) else "shape")], [(["LASTSAVE"], "type")], ["WAIT", b"0", b"0"],
+    return g.pick(([(["TIME"], "shape")], [(["LASTSAVE"], "type")], ["WAIT", b"0", b"0"],
                    ["WAIT", b"0", b"-1"], ["WAIT", b"abc", b"0"], ["WAIT", b"1", b"1"], ["MODULE", b"LIST"],
                    ["CLUSTER", b"INFO"], ["CLUSTER", b"NODES"], ["CLUSTER", b"SLOTS"], ["SENTINEL", b"MASTERS"],
-                   ["SHUTDOWN", b"foo"], ["SHUTDOWN", b"ABORT"], ["SHUTDOWN", b"SAVE", b"NOSAVE"], ["LASTSAVE", b"x"],
+                   ["SHUTDOWN", b"foo"], ["SHUTDOWN", b"ABORT"], ["SHUTDOWN", b"SAVE", b"NOSAVE"], [(["LASTSAVE", b"x"], "type")],
                    ["SHUTDOWN", b"ABORT", b"NOW"], ["DBSIZE", b"x"], ["CONFIG", b"RESETSTAT"], ["CONFIG", b"foo"],
-                   ["CONFIG", b"GET"], [(["CONFIG", b"HELP"], "help")], ["WAIT", b"-1", b"0"], ["TIME", b"x"]))
+                   ["CONFIG", b"GET"], [(["CONFIG", b"HELP"], "help")], ["WAIT", b"-1", b"0"], [(["TIME", b"x"], "shape")]))
 
 
 def info(g):
