@@ -25,8 +25,8 @@ bool to_milliseconds(Unit unit, int64_t& time) {
 
 }  // namespace
 
-bool parse_integer_arg(Context& ctx, size_t index, int64_t& out) {
-  return accept(ctx, storage::parse_i64(ctx.arg(index)), out, errors::kNotInteger);
+bool parse_integer_arg(Context& ctx, size_t index, int64_t& out, std::string_view error) {
+  return accept(ctx, storage::parse_i64(ctx.arg(index)), out, error);
 }
 
 bool parse_double_arg(Context& ctx, size_t index, double& out) {

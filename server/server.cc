@@ -81,7 +81,7 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
   replication_id = random_hex(kRunIdDigits);
   calibrate_cycles();
   const auto settings = config->snapshot();
-  for (const auto& [from, to] : settings->rename_commands) {
+  for (const auto& [from, to] : settings->renamed_commands) {
     if (!commands.rename(from, to)) throw std::runtime_error("No such command in rename-command");
   }
   keyspace = std::make_unique<storage::Keyspace>(keyspace_options(*settings), clock);

@@ -1,0 +1,113 @@
+#include "storage/key.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+#include <set>
+#include <string>
+
+namespace cloakroom::storage {
+namespace {
+
+KeySchema schema() {
+  KeyPattern session;
+  KeyPattern users;
+  REQUIRE(KeyPattern::parse("session:{id}", session));
+  REQUIRE(KeyPattern::parse("user_sessions:{user}", users));
+  return {HashKey{}, session, users};
+}
+
+struct Packed {
+  IdCodec codec;
+  size_t bytes;
+};
+
+Packed pack(std::string_view text) {
+  char buffer[kMaxPackedId];
+  const PackedId id = pack_id(text, buffer);
+  std::string back;
+  append_unpacked(id, back);
+  CHECK(back == text);
+  CHECK(unpacked_size(id) == text.size());
+  return {id.codec, id.bytes.size()};
+}
+
+}  // namespace
+
+TEST_CASE("ids are packed where that is loss-free") {
+  const auto is = [](std::string_view text, IdCodec codec, size_t bytes) {
+    const Packed packed = pack(text);
+    CHECK(packed.codec == codec);
+    CHECK(packed.bytes == bytes);
+  };
+  is("123e4567-e89b-42d3-a456-426614174000", IdCodec::kUuid, 16);
+  is("0123456789abcdef0123456789abcdef", IdCodec::kHex, 16);
+  is(std::string(64, 'a'), IdCodec::kHex, 32);
+  is("abcdefghijklmnopqrstuA", IdCodec::kBase64Url, 16);  // 22 digits, last with four zero bits
+  is("Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2Fyc", IdCodec::kRaw, 41);
+  is("123E4567-E89B-42D3-A456-426614174000", IdCodec::kBase64Url, 27);  // '-' is a digit there
+  is("123e4567-e89b-42d3-a456-42661417400g", IdCodec::kBase64Url, 27);
+  is("abc", IdCodec::kRaw, 3);
+  is("", IdCodec::kRaw, 0);
+  is(std::string(200, 'a'), IdCodec::kRaw, 200);
+}
+
+TEST_CASE("random texts over small alphabets come back unchanged") {
+  std::mt19937 random(1);
+  const std::string alphabets[] = {"0123456789abcdef", "0123456789abcdef-", "ABCab01-_", std::string("\0\xff-a", 4)};
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string& alphabet = alphabets[random() % 4];
+    std::string text(random() % 70, ' ');
+    for (char& c : text) c = alphabet[random() % alphabet.size()];
+    if (random() % 4 == 0 && text.size() == 36) text[8] = text[13] = text[18] = text[23] = '-';
+    char buffer[kMaxPackedId];
+    std::string back;
+    append_unpacked(pack_id(text, buffer), back);
+    REQUIRE(back == text);
+  }
+}
+
+TEST_CASE("different texts never share a stored form") {
+  const KeySchema s = schema();
+  std::mt19937 random(2);
+  std::set<std::string> texts;
+  std::set<std::pair<uint16_t, std::string>> stored;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string text = random() % 2 ? "session:" : random() % 2 ? "user_sessions:" : "";
+    const size_t size = random() % 5 ? random() % 4 : 22 + random() % 16;
+    for (size_t k = 0; k < size; ++k) text += "01ab-"[random() % 5];
+    const KeyRef key = s.make(text);
+    CHECK(s.text(key.form(), key.stored()) == text);
+    const bool fresh = texts.insert(text).second;
+    CHECK(stored.emplace(key.form().bits(), key.stored()).second == fresh);
+  }
+}
+
+TEST_CASE("roles follow the patterns") {
+  const KeySchema s = schema();
+  CHECK(s.make("session:x").role() == KeyRole::kSession);
+  CHECK(s.make("session:").role() == KeyRole::kPlain);
+  CHECK(s.make("sessions:x").role() == KeyRole::kPlain);
+  CHECK(s.make("user_sessions:7").role() == KeyRole::kUserSessions);
+  CHECK(s.make("user_sessions").role() == KeyRole::kPlain);
+  char buffer[kMaxPackedId];
+  const std::string id = "123e4567-e89b-42d3-a456-426614174000";
+  CHECK(s.session_hash(pack_id(id, buffer)) == s.make("session:" + id).hash());
+}
+
+TEST_CASE("patterns may have a suffix, and the longer prefix wins") {
+  KeyPattern session;
+  KeyPattern users;
+  REQUIRE(KeyPattern::parse("s:{id}:data", session));
+  REQUIRE(KeyPattern::parse("s:user:{user}", users));
+  const KeySchema s({}, session, users);
+  CHECK(s.make("s:1:data").role() == KeyRole::kSession);
+  CHECK(s.make("s:1:datax").role() == KeyRole::kPlain);
+  CHECK(s.make("s::data").role() == KeyRole::kPlain);
+  CHECK(s.make("s:user:1:data").role() == KeyRole::kUserSessions);
+  CHECK(s.text(s.make("s:1:data").form(), "1") == "s:1:data");
+  KeyPattern bad;
+  for (const char* text : {"{id}", "session:", "a{b}c{d}", "a}b{", ""}) CHECK_FALSE(KeyPattern::parse(text, bad));
+}
+
+}  // namespace cloakroom::storage
