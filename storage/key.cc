@@ -70,18 +70,36 @@ bool base64_length(size_t n) { return n >= 22 && n <= 64 && n % 4 != 1; }
 
 size_t base64_text_size(size_t bytes) { return (bytes * 8 + 5) / 6; }
 
-void append_base64url(std::string_view bytes, std::string& out) {
+size_t unpack_base64url(std::string_view bytes, char* out) {
   uint32_t bits = 0;
   unsigned have = 0;
+  char* at = out;
   for (const char c : bytes) {
     bits = bits << 8 | static_cast<uint8_t>(c);
     have += 8;
     while (have >= 6) {
       have -= 6;
-      out.push_back(kBase64Digits[bits >> have & 63]);
+      *at++ = kBase64Digits[bits >> have & 63];
     }
   }
-  if (have > 0) out.push_back(kBase64Digits[bits << (6 - have) & 63]);
+  if (have > 0) *at++ = kBase64Digits[bits << (6 - have) & 63];
+  return static_cast<size_t>(at - out);
+}
+
+constexpr std::array<std::array<char, 2>, 256> hex_pairs() {
+  std::array<std::array<char, 2>, 256> pairs{};
+  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kHexDigits[i >> 4], kHexDigits[i & 15]};
+  return pairs;
+}
+
+constexpr auto kHexPairs = hex_pairs();
+
+void unpack_byte(char byte, char* out) { std::memcpy(out, kHexPairs[static_cast<uint8_t>(byte)].data(), 2); }
+
+size_t unpack_uuid(std::string_view bytes, char* out) {
+  out[8] = out[13] = out[18] = out[23] = '-';
+  for (size_t i = 0; i < kUuidBytes; ++i) unpack_byte(bytes[i], out + kUuidPairs[i]);
+  return kUuidText;
 }
 
 }  // namespace
@@ -96,23 +114,28 @@ PackedId pack_id(std::string_view text, char* buffer) {
   return {IdCodec::kRaw, text};
 }
 
-void append_unpacked(PackedId id, std::string& out) {
+size_t unpack_id(PackedId id, char* out) {
   switch (id.codec) {
-    case IdCodec::kRaw:
-      out.append(id.bytes);
-      return;
-    case IdCodec::kBase64Url:
-      append_base64url(id.bytes, out);
-      return;
     case IdCodec::kUuid:
+      return unpack_uuid(id.bytes, out);
+    case IdCodec::kBase64Url:
+      return unpack_base64url(id.bytes, out);
     case IdCodec::kHex:
-      for (size_t i = 0; i < id.bytes.size(); ++i) {
-        if (id.codec == IdCodec::kUuid && (i == 4 || i == 6 || i == 8 || i == 10)) out.push_back('-');
-        const auto byte = static_cast<uint8_t>(id.bytes[i]);
-        out.push_back(kHexDigits[byte >> 4]);
-        out.push_back(kHexDigits[byte & 15]);
-      }
+      for (size_t i = 0; i < id.bytes.size(); ++i) unpack_byte(id.bytes[i], out + 2 * i);
+      return id.bytes.size() * 2;
+    case IdCodec::kRaw:
+      break;
   }
+  return 0;
+}
+
+void append_unpacked(PackedId id, std::string& out) {
+  if (id.codec == IdCodec::kRaw) {
+    out.append(id.bytes);
+    return;
+  }
+  char text[kMaxUnpackedId];
+  out.append(text, unpack_id(id, text));
 }
 
 size_t unpacked_size(PackedId id) {

@@ -14,6 +14,7 @@ namespace cloakroom::storage {
 enum class IdCodec : uint8_t { kRaw = 0, kUuid = 1, kHex = 2, kBase64Url = 3 };
 
 inline constexpr size_t kMaxPackedId = 48;  // bytes: base64url of 64 characters
+inline constexpr size_t kMaxUnpackedId = 64;
 
 // An id in packed form: `bytes` of codec `codec`. Views into the given buffer or into the raw text.
 struct PackedId {
@@ -24,6 +25,8 @@ struct PackedId {
 // Packs `text` into `buffer` (kMaxPackedId bytes) when that is loss-free, else returns the text itself as kRaw.
 PackedId pack_id(std::string_view text, char* buffer);
 void append_unpacked(PackedId id, std::string& out);
+// Text of an id that is not kRaw, into `out` (kMaxUnpackedId bytes); returns its size.
+size_t unpack_id(PackedId id, char* out);
 size_t unpacked_size(PackedId id);
 
 // What a key means to the session index. Part of the stored form, so recognition costs nothing after parsing.
@@ -87,6 +90,7 @@ class KeySchema {
   // Text of a stored key as it is on the wire.
   void append_text(KeyForm form, std::string_view stored, std::string& out) const;
   std::string text(KeyForm form, std::string_view stored) const;
+  std::string_view prefix(KeyRole role) const { return role == KeyRole::kPlain ? "" : pattern(role).prefix; }
   HashKey hash_key() const { return hash_key_; }
 
  private:

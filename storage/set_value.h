@@ -1,25 +1,34 @@
-// Sets: the value's layouts and the operations on them. OBJECT ENCODING: kSetInts "intset", all others "hashtable" (7.0).
+// Sets: reading and changing them. OBJECT ENCODING: kSetInts "intset", all others "hashtable" (Redis 7.0).
 //
-//   kSetInts   uint32_t size | width code | sorted integers (2, 4 or 8 bytes each), up to set-max-intset-entries
-//   kSetIds    uint32_t size | codec, width | packed ids, up to 64 (session ids: 16 bytes instead of 36)
-//   kSetFlat   uint32_t size | members with length prefixes, small sets of short members
-//   kSetTable  SetTable* (member_table.h)
+//   kSetInts   sorted integers, up to set-max-intset-entries       (set_layout.h)
+//   kSetIds    packed ids of one codec and width, up to 64         (set_layout.h)
+//   kSetFlat   up to 128 members of up to 64 bytes                 (set_layout.h)
+//   kSetTable  MemberTable*                                        (member_table.h)
+//
+// A set is kSetInts exactly while Redis' would be an intset: as long as it was only given integers in
+// canonical form and never grew past the limit. The other three are chosen by what fits and only ever move
+// down this list.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "storage/access.h"
+#include "storage/member_table.h"
+#include "storage/set_layout.h"
 #include "storage/status.h"
 
 namespace cloakroom::storage {
 
-// Editing: `found` is null or a set. Creates the key on the first add. Calls the session index's hooks. Emits nothing:
-// the caller reports with Access::changed() and ends a set that became empty with Access::end().
+const ValueOps& set_value_ops(Kind kind);
+
+// Editing: `found` is null or a set. Creates the key on the first add. Calls the session index's hooks, once
+// per real change. Emits nothing: the caller reports with Access::changed() and ends a set that became empty
+// with Access::end(). The member's text may not point into the set.
 bool set_add(Access& access, Found& found, const KeyRef& key, std::string_view member);
 bool set_remove(Access& access, Found& found, const KeyRef& key, std::string_view member);
 
@@ -29,7 +38,48 @@ bool set_contains_id(const Entry& set, PackedId id);
 
 bool set_contains(const Entry& set, std::string_view member);
 size_t set_size(const Entry& set);
-// Every member once, as text. The view is valid during the call only.
+
+inline MemberTable& set_table(const Entry& set) {
+  MemberTable* table;
+  std::memcpy(&table, set.value(), sizeof table);
+  return *table;
+}
+
+// Calls fn(std::string_view) for every member once. The view is valid during the call only; the set must not
+// change.
+template <class Fn>
+void set_visit(const Entry& set, Fn&& fn) {
+  switch (set.kind()) {
+    case Kind::kSetInts: {
+      const IntSet ints(set.value());
+      char text[kI64Chars];
+      for (size_t i = 0; i < ints.size(); ++i) fn(std::string_view(text, format_i64(text, ints.at(i))));
+      break;
+    }
+    case Kind::kSetIds: {
+      const IdSet ids(set.value());
+      char text[kMaxUnpackedId];
+      for (size_t i = 0; i < ids.size(); ++i) fn(std::string_view(text, unpack_id(ids.at(i), text)));
+      break;
+    }
+    case Kind::kSetFlat:
+      FlatSet(set.value()).for_each(fn);
+      break;
+    default:
+      set_table(set).for_each([&](const MemberTable::Item& item) { fn(item.member); });
+  }
+}
+// One step of a walk: emits members and returns the next cursor, 0 at the end. Small sets are one step.
+template <class Fn>
+uint64_t set_scan(const Entry& set, uint64_t cursor, Fn&& emit) {
+  if (set.kind() == Kind::kSetTable) {
+    return set_table(set).scan(cursor, [&](const MemberTable::Item& item) { emit(item.member); });
+  }
+  set_visit(set, emit);
+  return 0;
+}
+
+// The same with a callback of fixed type, for callers off the reply path.
 void set_for_each(const Entry& set, const std::function<void(std::string_view)>& fn);
 // Every member in packed form (raw when it does not pack).
 void set_for_each_id(const Entry& set, const std::function<void(PackedId)>& fn);
