@@ -1,11 +1,9 @@
-#include <cctype>
-#include <cerrno>
 #include <climits>
-#include <cstdlib>
 #include <string>
 
-#include "server/arguments.h"
+#include "server/errors.h"
 #include "server/key_handlers.h"
+#include "server/scan_arguments.h"
 #include "storage/keyspace_walk.h"
 #include "storage/number.h"
 
@@ -15,26 +13,6 @@ namespace {
 using storage::KeyFilter;
 using storage::TextList;
 
-struct ScanRequest {
-  uint64_t cursor = 0;
-  uint64_t count = 10;
-  std::string_view match = "*";
-  uint8_t types = KeyFilter::kAnyType;
-};
-
-// What strtoul takes up to the first NUL, except leading space: signs wrap around, nothing at all is 0.
-bool parse_cursor(Context& ctx, size_t index, uint64_t& out) {
-  const std::string text(ctx.arg(index));
-  char* end = nullptr;
-  errno = 0;
-  out = std::strtoul(text.c_str(), &end, 10);
-  if (std::isspace(static_cast<unsigned char>(text.c_str()[0])) || *end != '\0' || errno == ERANGE) {
-    ctx.reply.error("ERR invalid cursor");
-    return false;
-  }
-  return true;
-}
-
 // A name that is no type fits no key.
 uint8_t types_named(std::string_view name) {
   for (uint8_t i = 0; i <= static_cast<uint8_t>(storage::Type::kStream); ++i) {
@@ -42,31 +20,6 @@ uint8_t types_named(std::string_view name) {
       return static_cast<uint8_t>(1 << i);
   }
   return 0;
-}
-
-bool parse_scan(Context& ctx, ScanRequest& out) {
-  if (!parse_cursor(ctx, 1, out.cursor)) return false;
-  for (size_t i = 2; i < ctx.argc(); i += 2) {
-    const std::string_view option = ctx.arg(i);
-    const bool has_value = i + 1 < ctx.argc();
-    if (has_value && equals_nocase(option, "count")) {
-      int64_t count = 0;
-      if (!parse_integer_arg(ctx, i + 1, count)) return false;
-      if (count < 1) {
-        ctx.reply.error(errors::kSyntax);
-        return false;
-      }
-      out.count = static_cast<uint64_t>(count);
-    } else if (has_value && equals_nocase(option, "match")) {
-      out.match = ctx.arg(i + 1);
-    } else if (has_value && equals_nocase(option, "type")) {
-      out.types = types_named(ctx.arg(i + 1));
-    } else {
-      ctx.reply.error(errors::kSyntax);
-      return false;
-    }
-  }
-  return true;
 }
 
 // SYNC (the default) answers when the memory is free again; in a transaction that is left to the turns of
@@ -110,11 +63,13 @@ void keys_command(Context& ctx) {
 }
 
 void scan_command(Context& ctx) {
-  ScanRequest request;
-  if (!parse_scan(ctx, request)) return;
+  uint64_t cursor = 0;
+  ScanOptions options;
+  if (!parse_scan_cursor(ctx, 1, cursor) || !parse_scan_options(ctx, 2, options, true)) return;
+  const uint8_t types = options.type.data() == nullptr ? KeyFilter::kAnyType : types_named(options.type);
+  const KeyFilter filter(ctx.access.schema(), options.pattern, types);
   TextList keys;
-  const KeyFilter filter(ctx.access.schema(), request.match, request.types);
-  const uint64_t next = scan_keys(ctx.access, request.cursor, request.count, filter, keys);
+  const uint64_t next = scan_keys(ctx.access, cursor, static_cast<uint64_t>(options.count), filter, keys);
   ctx.reply.array(2);
   ctx.reply.bulk_integer(static_cast<int64_t>(next));
   ctx.reply.array(keys.size());

@@ -94,7 +94,8 @@ class ExecPlan {
     transaction_.args(i, args);
     // A command that selects or crosses databases, or names no keys but reads them, makes it all guards.
     const uint32_t traits = command.row->traits;
-    everything_ = everything_ || (traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select";
+    everything_ = everything_ || (traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select" ||
+                  command.full_name == "move" || command.full_name == "copy";
     std::vector<KeyArg> key_args;
     collect_keys(command, args, key_args);
     for (const KeyArg& arg : key_args) {
