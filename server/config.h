@@ -113,7 +113,8 @@ struct Config {
 class ConfigStore {
  public:
   ConfigStore();  // every default
-  ConfigStore(Config initial, std::string file);
+  // `file`: where rewrite() writes, empty for nowhere. `notices`: further lines for startup_notices().
+  ConfigStore(Config initial, std::string file, std::vector<std::string> notices = {});
 
   std::shared_ptr<const Config> snapshot() const;
   // Changes with every successful set(): hot paths keep the snapshot until it does.
@@ -151,11 +152,16 @@ class ConfigStore {
   std::optional<std::string> apply(const Config& before, const Config& after);
 
   std::string file_;
+  std::vector<std::string> notices_;
   std::vector<Registered> appliers_;
   std::mutex set_mutex_;               // one set() at a time; taken first
   mutable std::mutex snapshot_mutex_;  // guards current_
   std::shared_ptr<const Config> current_;
   std::atomic<uint64_t> generation_{1};
 };
+
+// main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version,
+// --help and whatever is wrong with the configuration.
+std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
 
 }  // namespace cloakroom::server

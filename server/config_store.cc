@@ -75,8 +75,10 @@ std::string_view Config::text(std::string_view name) const {
 
 ConfigStore::ConfigStore() : ConfigStore(default_config(), "") {}
 
-ConfigStore::ConfigStore(Config initial, std::string file)
-    : file_(std::move(file)), current_(std::make_shared<const Config>(std::move(initial))) {}
+ConfigStore::ConfigStore(Config initial, std::string file, std::vector<std::string> notices)
+    : file_(std::move(file)),
+      notices_(std::move(notices)),
+      current_(std::make_shared<const Config>(std::move(initial))) {}
 
 std::shared_ptr<const Config> ConfigStore::snapshot() const {
   const std::scoped_lock lock(snapshot_mutex_);
@@ -168,7 +170,7 @@ std::vector<std::string> ConfigStore::startup_notices() const {
     if (row.effect != Effect::kKept || config->values[i].text == row.default_text()) continue;
     without_effect += (without_effect.empty() ? "" : ", ") + std::string(row.name);
   }
-  std::vector<std::string> lines;
+  std::vector<std::string> lines = notices_;
   if (!without_effect.empty()) lines.push_back("Accepted without effect in this version: " + without_effect);
   if (!config->save.empty()) {
     lines.push_back("Snapshots are not supported yet: the save points are kept, nothing is written to disk");
