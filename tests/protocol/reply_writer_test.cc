@@ -42,14 +42,15 @@ SharedBytes shared_copy(std::string_view text) {
   return bytes;
 }
 
-// Writes a random reply and, into *expected, what a reader must find. RESP2 form where the protocol is 2.
-void write_random(std::mt19937_64& random, ReplyWriter& reply, Reply* expected, int depth) {
+// These write a random reply and, into *expected, what a reader must find: RESP2 forms where the protocol
+// is 2.
+void write_leaf(std::mt19937_64& random, ReplyWriter& reply, Reply* expected) {
   const bool resp3 = reply.resp3();
   const auto bulk_or = [&](char type, const std::string& text) {
     expected->type = resp3 ? type : '$';
     expected->text = text;
   };
-  switch (random() % (depth < 3 ? 14 : 10)) {
+  switch (random() % 10) {
     case 0: {
       const std::string text(random() % 400, static_cast<char>(random()));
       expected->type = '$';
@@ -97,16 +98,18 @@ void write_random(std::mt19937_64& random, ReplyWriter& reply, Reply* expected, 
     case 8:
       bulk_or('(', "3492890328409238509324850943850943825024385");
       return reply.big_number("3492890328409238509324850943850943825024385");
-    case 9: {
+    default: {
       const std::string text(random() % (random() % 8 == 0 ? 40'000 : 200), 'b');
       expected->type = '$';
       expected->text = text;
       const SharedBytes owner = shared_copy(text);
       return reply.bulk_shared(owner, {owner.get(), text.size()});
     }
-    default:
-      break;
   }
+}
+
+void write_random(std::mt19937_64& random, ReplyWriter& reply, Reply* expected, int depth) {
+  if (depth == 3 || random() % 3 != 0) return write_leaf(random, reply, expected);
   const size_t n = random() % 12;
   const bool pairs = random() % 3 == 0;
   const bool unordered = !pairs && random() % 2 == 0;
@@ -124,7 +127,7 @@ void write_random(std::mt19937_64& random, ReplyWriter& reply, Reply* expected, 
   for (size_t i = 0; i < (pairs ? 2 * n : n); ++i) {
     write_random(random, reply, &expected->items.emplace_back(), depth + 1);
   }
-  expected->type = !resp3 ? '*' : pairs ? '%' : unordered ? '~' : '*';
+  expected->type = !reply.resp3() ? '*' : pairs ? '%' : unordered ? '~' : '*';
   if (!deferred) return;
   if (pairs) {
     reply.end_map(begun, n);
