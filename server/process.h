@@ -1,0 +1,25 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "server/config.h"
+
+namespace cloakroom::server {
+
+class Server;
+
+// Reads configuration file, environment and command line; prints and exits by itself on --version, --help and
+// a bad configuration.
+std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
+
+// Makes the process what the configuration says, before there are threads: background, pid file, limit of
+// open files, signals, kill score. May lower maxclients.
+void prepare_process(ConfigStore& config);
+
+// Logs who is starting; tells systemd once thread 0 serves.
+void announce(const Server& server);
+
+}  // namespace cloakroom::server
