@@ -49,6 +49,7 @@ class FlatDraft {
   explicit FlatDraft(const Entry* hash) {
     if (hash == nullptr) {
       bytes_.assign(FlatHash::kHeaderBytes, '\0');
+      seal();
       return;
     }
     const FlatHash flat(hash->value());
