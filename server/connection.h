@@ -1,23 +1,20 @@
-// One client's connection: a coroutine that reads, runs batches and writes, on one I/O thread.
+// One client's connection: a state machine on one I/O thread that reads, runs batches and writes.
 //
-// Reading costs one system call a request and no memory while idle: the socket reads straight into the thread's scratch
-// buffer, which all its connections share. That is right only because Asio's reactor performs the read and runs its
-// completion in one go, with no other read in between; which holds when
-//   1. the read is not attempted at initiation (Asio does so after a read that filled its buffer, before the first
-//      read, and after the socket was waited on for writing): `settled_` is false then and a read goes into a
-//      buffer of its own;
-//   2. no other operation waits on the socket: a client that may be sent pushes never reads into the scratch.
-// IoThread::scratch_owner proves it at every read: what is found there is asserted to be this connection.
+// System calls of a request: epoll_wait (shared by all ready sockets), recv, sendmsg. Asio's own reads would add a
+// speculative recv that fails (its reactor attempts every read at initiation), or with async_wait an epoll_ctl. So two
+// waits for readability are kept queued on the socket: a wait queued behind another costs nothing, an event takes
+// one of them (the reactor stops at a wait), and the handler queues the next before it reads by itself. Events are
+// edge-triggered: after an event the socket is read until a read comes back short.
+// An idle connection holds no buffer: bytes are read into the thread's scratch and parked only when a request is partial.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/output_buffer.h"
@@ -28,16 +25,16 @@ namespace cloakroom::server {
 
 struct IoThread;
 
+// All members belong to the connection's own thread.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  using Executor = boost::asio::io_context::executor_type;
-  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
+  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol,
+                                                  boost::asio::io_context::executor_type>;
 
   Connection(IoThread& thread, Socket socket, Client::Texts texts);
   ~Connection();
 
   void start();
-  // --- own thread only
   Client& client() { return client_; }
   void close();  // drops what is not yet sent
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
@@ -47,36 +44,38 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void pause_ended();
 
  private:
-  using Awaitable = boost::asio::awaitable<void, Executor>;
-  enum class Next : uint8_t { kRead, kDrain, kPause, kClose };
+  enum class State : uint8_t {
+    kReading,
+    kDraining,  // the client must take its replies before more is read
+    kPaused,    // CLIENT PAUSE holds back held_
+    kClosing,   // closes once the replies are out
+  };
 
-  Awaitable serve();
-  Awaitable read_apart(boost::system::error_code& error);
-  Awaitable wait_for_signal();
-  Next run_batches();
-  Next run_batch();
-  Next run_held();
-  Next after_request();
-  Next after_batches();
+  void wait_readable();
+  void on_readable();
+  void read_and_run();
+  State run_batches();
+  State run_batch();
+  State run_held();
+  State after_request();
+  State settle(State state);
+  void resume();
   void send(protocol::OutputBuffer& out);
   void send_own();
   void write_when_ready();
-  void over_limit(const char* which);
+  void over_limit(bool output);
   void check_output_limit();
   void publish_sizes();
-  void signal();
 
   IoThread& thread_;
   Socket socket_;
   protocol::RequestParser parser_;
   Client client_;
-  protocol::OutputBuffer own_;  // what the socket did not take yet
-  std::unique_ptr<boost::asio::steady_timer> signal_;
+  protocol::OutputBuffer own_;     // what the socket did not take yet
   std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
-  bool settled_ = false;  // reads may go into the scratch
-  bool writing_ = false;  // own_ is waiting for the socket
+  State state_ = State::kReading;
+  bool writing_ = false;  // own_ waits for the socket
   bool closed_ = false;
-  bool first_read_ = true;
 };
 
 }  // namespace cloakroom::server

@@ -55,8 +55,8 @@ struct IoThread {
   storage::Evictor evictor;
   ThreadStats stats;
   protocol::RequestBatch batch;
-  std::unique_ptr<char[]> scratch = std::make_unique_for_overwrite<char[]>(kScratchBytes);
-  const void* scratch_owner = nullptr;  // the connection whose bytes are in scratch
+  std::unique_ptr<char[]> scratch =  // where its connections read
+      std::make_unique_for_overwrite<char[]>(kScratchBytes);
   protocol::OutputBuffer out;           // replies of the batch being run
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
