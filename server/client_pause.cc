@@ -1,0 +1,78 @@
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+
+#include "server/arguments.h"
+#include "server/client_handlers.h"
+#include "server/connection.h"
+#include "server/help.h"
+#include "server/io_thread.h"
+#include "server/server.h"
+
+namespace cloakroom::server {
+namespace {
+
+constexpr int64_t kLongestWaitMs = 100;  // between looks at the pause; a shutdown waits no longer than this
+
+void resume_connections(IoThread& thread) {
+  for (auto& [id, connection] : thread.connections) connection->pause_ended();
+}
+
+// On thread 0, while a pause lasts: ends it on time.
+void watch_pause(Server& server) {
+  if (server.stopping() || server.pause.mode.load() == Pause::kNone) return;
+  const int64_t left_ms = server.pause.until_ms.load() - server.clock.wall_ms();
+  if (left_ms <= 0) {
+    server.pause.mode = Pause::kNone;
+    server.on_all_threads(resume_connections);
+    return;
+  }
+  auto timer = std::make_shared<boost::asio::steady_timer>(
+      server.threads[0]->context, std::chrono::milliseconds(std::min(left_ms, kLongestWaitMs)));
+  timer->async_wait([&server, timer](const boost::system::error_code&) { watch_pause(server); });
+}
+
+}  // namespace
+
+// Runs under all guards: no write is under way when it answers.
+void client_pause_command(Context& ctx) {
+  if (ctx.argc() > 4) return reply_subcommand_syntax(ctx);
+  uint8_t mode = Pause::kAll;
+  if (ctx.argc() == 4) {
+    if (equals_nocase(ctx.arg(3), "write")) {
+      mode = Pause::kWrite;
+    } else if (!equals_nocase(ctx.arg(3), "all")) {
+      return ctx.reply.error("ERR CLIENT PAUSE mode must be WRITE or ALL");
+    }
+  }
+  int64_t timeout_ms = 0;
+  if (!parse_integer_arg(ctx, 2, timeout_ms, "ERR timeout is not an integer or out of range")) return;
+  if (timeout_ms < 0) return ctx.reply.error("ERR timeout is negative");
+  const int64_t now_ms = ctx.access.now_ms();
+  int64_t until_ms = 0;  // 0, and what overflows, is no pause by itself
+  if (timeout_ms > 0 && __builtin_add_overflow(timeout_ms, now_ms, &until_ms)) until_ms = 0;
+  Pause& pause = ctx.server.pause;
+  const bool running = pause.mode.load() != Pause::kNone && pause.until_ms.load() > now_ms;
+  if (!running && until_ms == 0) return ctx.reply.ok();
+  // A running pause only gets longer and wider.
+  pause.until_ms = running ? std::max(pause.until_ms.load(), until_ms) : until_ms;
+  pause.mode = running ? std::max(pause.mode.load(), mode) : mode;
+  if (!running) {
+    IoThread& first = *ctx.server.threads[0];
+    first.append_task([&server = ctx.server] { watch_pause(server); });
+    ctx.thread.to_wake.push_back(&first);
+  }
+  ctx.reply.ok();
+}
+
+void client_unpause_command(Context& ctx) {
+  ctx.server.pause.mode = Pause::kNone;
+  for (const auto& thread : ctx.server.threads) {
+    thread->append_task([&target = *thread] { resume_connections(target); });
+    ctx.thread.to_wake.push_back(thread.get());
+  }
+  ctx.reply.ok();
+}
+
+}  // namespace cloakroom::server
