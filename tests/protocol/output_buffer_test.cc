@@ -40,7 +40,7 @@ TEST_CASE("output buffer: random appends, inserts, truncations, moves and partia
           const SharedBytes owner = shared_copy(text);
           buffer.append_shared(owner, {owner.get(), text.size()});
           buffer.append("\r\n");
-          model += text + "\r\n";
+          model.append(text).append("\r\n");
           break;
         }
         case 1: {
@@ -54,7 +54,8 @@ TEST_CASE("output buffer: random appends, inserts, truncations, moves and partia
             buffer.truncate(mark);
           } else {
             buffer.insert(mark, "*12345\r\n");
-            model.insert(before, "*12345\r\n" + text + text + "\r\n");
+            model.append(text).append(text).append("\r\n");
+            model.insert(before, "*12345\r\n");
           }
           break;
         }
@@ -66,8 +67,8 @@ TEST_CASE("output buffer: random appends, inserts, truncations, moves and partia
           other.append(text + "\r\n");
           other.consume(7);
           buffer.append(std::move(other));
-          model += text + "shared" + text + "\r\n";
-          CHECK(other.empty());
+          model.append(text).append("shared").append(text).append("\r\n");
+          CHECK(other.empty());  // NOLINT(bugprone-use-after-move): promised
           break;
         }
         case 3:
