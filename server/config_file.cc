@@ -7,8 +7,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <set>
+#include <sstream>
 
 #include "server/config_table.h"
 #include "server/version.h"
@@ -39,7 +39,12 @@ std::string fatal(std::string_view where, std::string_view reason) {
          std::string(where) + std::string(reason) + "\n";
 }
 
-std::string read_all(std::istream& in) { return {std::istreambuf_iterator<char>(in), {}}; }
+// What cannot be read (a folder) is empty, as in Redis.
+std::string read_all(std::istream& in) {
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -121,7 +126,7 @@ class Loader {
 
   std::optional<std::string> standard(const FoundRow& found, Words values) {
     std::vector<std::string> split;
-    if (found.row().has(kManyWords) && values.size() == 1) {
+    if (found.row().has(kManyWords) && values.size() == 1 && !values[0].empty()) {
       split = split_words(values[0]).value_or(std::vector<std::string>());
       values = split;
     }

@@ -9,8 +9,8 @@
 #include <deque>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <map>
+#include <sstream>
 
 #include "server/config.h"
 #include "server/config_table.h"
@@ -155,7 +155,9 @@ std::optional<std::string> ConfigStore::rewrite() const {
   if (file_.empty()) return "ERR The server is running without a config file";
   std::ifstream in(file_, std::ios::binary);
   if (!in && errno != ENOENT) return failure(errno);
-  OldFile lines(std::string(std::istreambuf_iterator<char>(in), {}));
+  std::ostringstream old_text;
+  if (in && in.peek() != in.eof() && !(old_text << in.rdbuf())) return failure(errno);
+  OldFile lines(old_text.str());
   const auto config = snapshot();
   for (size_t i = 0; i < config_rows().size(); ++i) {
     const Row& row = *config_rows()[i];

@@ -68,14 +68,13 @@ Reason parse_save(Words words, ConfigValue& value, bool loading) {
   return std::nullopt;
 }
 
-std::vector<RewriteLine> rewrite_save(std::string_view name, const ConfigValue& value,
-                                      std::string_view initial) {
+// Always written, as Redis does: without the line the defaults would come back.
+std::vector<RewriteLine> rewrite_save(std::string_view name, const ConfigValue& value, std::string_view) {
   const auto words = words_of(value);
-  const bool force = value.text != initial;
-  if (words.empty()) return {{std::string(name) + " \"\"", force}};
+  if (words.empty()) return {{std::string(name) + " \"\"", true}};
   std::vector<RewriteLine> lines;
   for (size_t i = 0; i + 1 < words.size(); i += 2) {
-    lines.push_back({std::string(name) + ' ' + words[i] + ' ' + words[i + 1], force});
+    lines.push_back({std::string(name) + ' ' + words[i] + ' ' + words[i + 1], true});
   }
   return lines;
 }
@@ -186,13 +185,15 @@ std::vector<RewriteLine> rewrite_notify_events(std::string_view name, const Conf
 
 Reason parse_oom_scores(Words words, ConfigValue& value, bool) {
   if (words.size() != 3) return "wrong number of arguments";
+  std::string scores;
   for (const std::string& word : words) {
     const auto score = c_integer(word);
     if (!score || *score < -2000 || *score > 2000) {
       return "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
     }
+    scores += (scores.empty() ? "" : " ") + std::to_string(*score);
   }
-  value.text = joined(words);
+  value.text = scores;
   return std::nullopt;
 }
 

@@ -25,30 +25,24 @@ bool may_set_protected(const Config& config, bool local_client) {
 
 struct Change {
   FoundRow found;
-  std::string_view name;  // as sent
   std::string_view value;
 };
 
-// Everything that is wrong before looking at values. Unknown names come first, wherever they stand.
+// What is wrong before looking at values; the first in order counts.
 std::optional<std::string> collect(const Config& config, std::span<const std::string_view> pairs,
                                    bool local_client, std::vector<Change>& changes) {
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    const auto found = find_row(pairs[i]);
+    const std::string_view name = pairs[i];
+    const auto found = find_row(name);
     if (!found)
-      return "ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(pairs[i]) + "'";
-    changes.push_back({*found, pairs[i], pairs[i + 1]});
-  }
-  for (size_t i = 0; i < changes.size(); ++i) {
-    const Change& change = changes[i];
-    const Row& row = change.found.row();
-    if (row.has(kImmutable)) return refusal(change.name, "can't set immutable config");
-    if (row.has(kProtected) && !may_set_protected(config, local_client)) {
-      return refusal(change.name, "can't set protected config");
+      return "ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(name) + "'";
+    if (found->row().has(kImmutable)) return refusal(name, "can't set immutable config");
+    if (found->row().has(kProtected) && !may_set_protected(config, local_client)) {
+      return refusal(name, "can't set protected config");
     }
-    const auto same = [&](const Change& earlier) { return earlier.found == change.found; };
-    if (std::any_of(changes.begin(), changes.begin() + static_cast<ptrdiff_t>(i), same)) {
-      return refusal(change.name, "duplicate parameter");
-    }
+    const auto same = [&](const Change& earlier) { return earlier.found == *found; };
+    if (std::any_of(changes.begin(), changes.end(), same)) return refusal(name, "duplicate parameter");
+    changes.push_back({*found, pairs[i + 1]});
   }
   return std::nullopt;
 }

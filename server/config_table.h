@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "server/config.h"
@@ -82,42 +83,24 @@ struct Row {
   bool has(ConfigFlag flag) const { return flag_bits & flag; }
   std::string default_text() const { return initial_text ? initial_text() : std::string(initial); }
 
-  // Each returns the row with one thing more.
-  constexpr Row alias(std::string_view other) const {
-    return with([&](Row& r) { r.old_name = other; });
+  // Each gives the row one thing more: rows are written as a chain of them.
+  constexpr Row alias(std::string_view other) && { return old_name = other, *this; }
+  constexpr Row flags(int bits) && { return flag_bits |= static_cast<uint16_t>(bits), *this; }
+  constexpr Row check(const char* (*f)(ConfigValue&)) && { return check_value = f, *this; }
+  constexpr Row starts_as(std::string (*f)()) && { return initial_text = f, *this; }
+  constexpr Row refused(std::string_view why) && {
+    effect = Effect::kRefused;
+    why_refused = why;
+    return *this;
   }
-  constexpr Row flags(int bits) const {
-    return with([&](Row& r) { r.flag_bits |= static_cast<uint16_t>(bits); });
-  }
-  constexpr Row check(const char* (*f)(ConfigValue&)) const {
-    return with([&](Row& r) { r.check_value = f; });
-  }
-  constexpr Row starts_as(std::string (*f)()) const {
-    return with([&](Row& r) { r.initial_text = f; });
-  }
-  constexpr Row refused(std::string_view why) const {
-    return with([&](Row& r) {
-      r.effect = Effect::kRefused;
-      r.why_refused = why;
-    });
-  }
-  constexpr Row into(void (*f)(Config&, const ConfigValue&)) const {
-    return with([&](Row& r) {
-      r.effect = Effect::kActs;
-      r.store = f;
-    });
+  constexpr Row into(void (*f)(Config&, const ConfigValue&)) && {
+    effect = Effect::kActs;
+    store = f;
+    return *this;
   }
   template <auto Member>
-  constexpr Row into() const {
-    return into(store_field<Member>);
-  }
-
- private:
-  template <typename Change>
-  constexpr Row with(Change change) const {
-    Row copy = *this;
-    change(copy);
-    return copy;
+  constexpr Row into() && {
+    return std::move(*this).into(store_field<Member>);
   }
 };
 

@@ -16,6 +16,12 @@ const char* check_hostname(ConfigValue& value) {
   return nullptr;
 }
 
+const char* limit_backlog(ConfigValue& value) {
+  constexpr int64_t kSmallestBacklog = 16 * 1024;
+  if (value.number < kSmallestBacklog) value = {std::to_string(kSmallestBacklog), kSmallestBacklog};
+  return nullptr;
+}
+
 constinit const Row kRows[] = {
     special("replicaof", "", kReplicaOf)
         .alias("slaveof")
@@ -34,7 +40,7 @@ constinit const Row kRows[] = {
     integer("replica-announce-port", "0", 0, 65535).alias("slave-announce-port"),
     integer("min-replicas-to-write", "0", 0, kIntMax).alias("min-slaves-to-write"),
     integer("min-replicas-max-lag", "10", 0, kIntMax).alias("min-slaves-max-lag"),
-    memory("repl-backlog-size", "1048576", 1, INT64_MAX),
+    memory("repl-backlog-size", "1048576", 1, INT64_MAX).check(limit_backlog),
     integer("repl-backlog-ttl", "3600", 0, INT64_MAX),
     boolean("repl-disable-tcp-nodelay", false),
     choice("repl-diskless-load", "disabled", "disabled, on-empty-db, swapdb"),

@@ -3,8 +3,10 @@
 namespace cloakroom::server::directives {
 namespace {
 
+constexpr std::string_view kNoTls = "TLS is not supported yet";
+
 constinit const Row kRows[] = {
-    integer("tls-port", "0", 0, 65535).refused("TLS is not supported yet"),
+    integer("tls-port", "0", 0, 65535).refused(kNoTls),
     unset("tls-cert-file"),
     unset("tls-key-file"),
     unset("tls-key-file-pass").flags(kSensitive),
@@ -15,8 +17,8 @@ constinit const Row kRows[] = {
     unset("tls-ca-cert-file"),
     unset("tls-ca-cert-dir"),
     choice("tls-auth-clients", "yes", "no, yes, optional"),
-    boolean("tls-replication", false),
-    boolean("tls-cluster", false),
+    boolean("tls-replication", false).refused(kNoTls),
+    boolean("tls-cluster", false).refused(kNoTls),
     unset("tls-protocols"),
     unset("tls-ciphers"),
     unset("tls-ciphersuites"),

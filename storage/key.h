@@ -90,7 +90,9 @@ class KeySchema {
   // Text of a stored key as it is on the wire.
   void append_text(KeyForm form, std::string_view stored, std::string& out) const;
   std::string text(KeyForm form, std::string_view stored) const;
-  std::string_view prefix(KeyRole role) const { return role == KeyRole::kPlain ? "" : pattern(role).prefix; }
+  std::string_view prefix(KeyRole role) const {
+    return role == KeyRole::kPlain ? std::string_view() : std::string_view(pattern(role).prefix);
+  }
   HashKey hash_key() const { return hash_key_; }
 
  private:

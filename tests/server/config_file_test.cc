@@ -152,6 +152,7 @@ TEST_CASE("errors in a file stop the start with line and reason") {
         "directory\n");
   CHECK(start({"/nope"}).err == "Fatal error, can't open config file '/nope': No such file or directory\n");
   CHECK(start({"/nope"}).exit_code == 1);
+  CHECK(value(start({"/"}), "port") == "6379");  // nothing to read, as in Redis
 }
 
 TEST_CASE("rename-command is kept in order") {
@@ -254,4 +255,18 @@ dir ")" + here + "\"\nsave 3 4\n");
 
   CHECK(ConfigStore().rewrite() == "ERR The server is running without a config file");
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
+}
+
+TEST_CASE("CONFIG REWRITE that cannot write says so and leaves nothing behind") {
+  const Folder folder;
+  std::filesystem::create_directory(folder.path() + "/gone");
+  const auto store = start({folder.write("gone/c.conf", "hz 20\n")}).config;
+  REQUIRE(store);
+  std::filesystem::remove_all(folder.path() + "/gone");
+  CHECK(store->rewrite() == "ERR Rewriting config file: No such file or directory");
+  CHECK(std::filesystem::is_empty(folder.path()));
+  // A folder where the file should be: the temporary file is written, only the renaming fails.
+  std::filesystem::create_directories(folder.path() + "/gone/c.conf");
+  CHECK(store->rewrite() == "ERR Rewriting config file: Is a directory");
+  CHECK(std::distance(std::filesystem::directory_iterator(folder.path() + "/gone"), {}) == 1);
 }
