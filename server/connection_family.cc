@@ -1,6 +1,7 @@
 #include <sodium.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "server/arguments.h"
 #include "server/client.h"
@@ -129,7 +130,7 @@ void hello(Context& ctx) {
 
 void select(Context& ctx) {
   int64_t db = 0;
-  if (!parse_integer_arg(ctx, 1, db)) return;
+  if (!parse_ranged_arg(ctx, 1, INT_MIN, INT_MAX, db)) return;
   if (db < 0 || db >= static_cast<int64_t>(ctx.access.keyspace().databases())) {
     return ctx.reply.error(errors::kDbOutOfRange);
   }

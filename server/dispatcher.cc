@@ -120,7 +120,8 @@ void Dispatcher::reject_with(Client& client, const Command* command, protocol::R
                              std::string_view error) {
   if (command != nullptr && command->full_name == "exec" && client.is(Client::kInMulti)) {
     discard_transaction(thread_.access, client);
-    reply.error(fmt::format("EXECABORT Transaction discarded because of: {}", error));
+    const std::string_view why = error.starts_with("ERR ") ? error.substr(4) : error;
+    reply.error(fmt::format("EXECABORT Transaction discarded because of: {}", why));
   } else {
     reply.error(error);
     if (client.is(Client::kInMulti)) client.set(Client::kDirtyExec, true);

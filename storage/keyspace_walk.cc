@@ -1,6 +1,7 @@
 #include "storage/keyspace_walk.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -91,6 +92,21 @@ void uncount(Shard& shard, const Entry& entry, Type type) {
   if (entry.has(Entry::kHasLink)) ++shard.counts.sessions_ended[static_cast<size_t>(EndCause::kFlushed)];
 }
 
+uint64_t count_expired(Shard& shard, const Table& table, int64_t now_ms) {
+  uint64_t expired = 0;
+  if (!shard.wheel.may_be_due(now_ms)) return 0;
+  shard.wheel.visit_due(now_ms, [&](BucketRef ref) {
+    Segment& segment = shard.segments.segment(ref);
+    if (segment.table != &table) return;
+    const Bucket& bucket = segment.buckets[ref & 63];
+    for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
+      const Entry* entry = table.entry(bucket.slots[static_cast<size_t>(std::countr_zero(used))]);
+      expired += entry->expired(now_ms);
+    }
+  });
+  return expired;
+}
+
 const Entry* draw(Access& access, const Table& table) {
   if (table.size() > kUniformBelow) return table.entry(table.sample(access.random()));
   const Entry* drawn = nullptr;
@@ -163,12 +179,16 @@ void KeyFilter::take(const Entry& entry, int64_t now_ms, TextList& out) const {
   out.close();
 }
 
-uint64_t count_keys(Access& access) {
+uint64_t count_keys(Access& access, bool alive_only) {
   Keyspace& keyspace = access.keyspace();
   uint64_t keys = 0;
   for (uint32_t i = 0; i < keyspace.shard_count(); ++i) {
     const Visit visit(access, i);
-    if (const Table* table = table_of(access, keyspace.shard(i))) keys += table->size();
+    Shard& shard = keyspace.shard(i);
+    const Table* table = table_of(access, shard);
+    if (table == nullptr) continue;
+    keys += table->size();
+    if (alive_only && table->volatile_size() > 0) keys -= count_expired(shard, *table, access.now_ms());
   }
   return keys;
 }
@@ -193,7 +213,6 @@ uint64_t scan_keys(Access& access, uint64_t cursor, uint64_t count, const KeyFil
   if (cursor >> kShardShift >= keyspace.shard_count()) return 0;
   auto number = static_cast<uint32_t>(cursor >> kShardShift);
   uint64_t at = cursor & kTableCursorMask;
-  if ((at & 63) >= kHomeBuckets) at = at & ~uint64_t{63};  // made up by the client: no bucket has this number
   const uint64_t many = std::min(count, std::numeric_limits<uint64_t>::max() / 32);
   uint64_t buckets_left = many * 10 + kBucketsPerScan;
   uint64_t seen = 0;

@@ -122,7 +122,8 @@ TEST_CASE("A walk leaves guards as it found them, and hides what has expired") {
   put(f, "stays", "v", f.clock.wall_ms() + 50);
   f.advance(6);
   CHECK(listed(f) == std::multiset<std::string>{"stays"});
-  CHECK(count_keys(f.access) == 2);  // as DBSIZE: until it is reclaimed
+  CHECK(count_keys(f.access, false) == 2);
+  CHECK(count_keys(f.access, true) == 1);
   CHECK(f.access.guard().held().empty());
   f.with_all([&] {
     CHECK(listed(f) == std::multiset<std::string>{"stays"});
@@ -130,12 +131,41 @@ TEST_CASE("A walk leaves guards as it found them, and hides what has expired") {
     std::string key;
     CHECK(random_key(f.access, key));
     CHECK(key == "stays");
-    CHECK(count_keys(f.access) == 2);
+    CHECK(count_keys(f.access, true) == 1);
     for (uint32_t i = 0; i < f.keyspace.shard_count(); ++i) CHECK(f.access.guard().holds(i));
   });
   f.access.select(1);
   CHECK(listed(f).empty());
-  CHECK(count_keys(f.access) == 0);
+  CHECK(count_keys(f.access, true) == 0);
+}
+
+TEST_CASE("DBSIZE counts as if keys went at their deadline, up to a second before the turn of expiry") {
+  for (const uint64_t seed : {1, 2, 3}) {
+    Fixture f;
+    std::mt19937_64 random(seed);
+    std::multiset<int64_t> deadlines;
+    size_t lasting = 0;
+    int64_t late_ms = 0;
+    for (int i = 0; i < 3000; ++i) {
+      const bool volatile_key = random() % 3 != 0;
+      const int64_t deadline = f.clock.wall_ms() + static_cast<int64_t>(random() % 70'000) - 20;
+      put(f, "k" + std::to_string(i), "v", volatile_key ? deadline : 0);
+      volatile_key ? static_cast<void>(deadlines.insert(deadline)) : static_cast<void>(++lasting);
+    }
+    for (int step = 0; step < 700; ++step) {
+      const int64_t now = f.clock.wall_ms();
+      const auto live = static_cast<uint64_t>(std::distance(deadlines.lower_bound(now), deadlines.end()));
+      REQUIRE(count_keys(f.access, true) == lasting + live);
+      REQUIRE(count_keys(f.access, false) >= lasting + live);
+      const auto pause_ms = static_cast<int64_t>(random() % 200);
+      f.advance(pause_ms);
+      late_ms += pause_ms;
+      if (late_ms < 800 && random() % 4 != 0) continue;
+      late_ms = 0;
+      for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, f.clock.wall_ms(), 100'000);
+      f.access.select(0);
+    }
+  }
 }
 
 TEST_CASE("SCAN by type") {
@@ -265,7 +295,7 @@ TEST_CASE("FLUSHDB empties one database at once and gives its memory back in sli
   record.take_events();
   record.take_effects();
   f.with_all([&] { CHECK(flush_db(f.access) == 3006); });
-  CHECK(count_keys(f.access) == 0);
+  CHECK(count_keys(f.access, true) == 0);
   CHECK(record.take_events().empty());
   CHECK(record.take_effects() == std::vector<std::vector<std::string>>{{"FLUSHDB"}});
   CHECK(shard_memory(f) > before + 500'000);
