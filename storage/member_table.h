@@ -1,25 +1,24 @@
-// Big sets and hashes: a table of members, each optionally with a value, one heap block a member. Extendible
-// hashing (Fagin et al. 1979) as in table.h, cut down: no timers, no arena of the shard, segments of one
-// kilobyte.
+// Big sets and hashes: a table of members, each optionally with a value, one heap block a member.
+// Extendible hashing (Fagin et al. 1979) as in table.h, cut down: no timers, no arena, segments of 1 KiB.
 //
-//   block    member length | value length | member | value            lengths in 7 bits a byte
-//   bucket   8 tags (8 bits of the hash) | 8 block pointers of 48 bits | used, displaced (8 bits each),
-//   overflow count segment  14 home buckets and 2 stash buckets, each one cache line hash     directory (32
-//   bits from the top) | home bucket (14) | tag (8)
+//   block    member length | value length | member | value      lengths in 7 bits a byte
+//   bucket   8 tags (8 bits of the hash) | 8 block pointers of 48 bits | used, displaced, overflow count
+//   segment  14 home buckets and 2 stash buckets, each one cache line
+//   hash     directory (32 bits from the top) | home bucket (14) | tag (8)
 //
 // Invariants
 //  1. An item stands in its home bucket, in the next one (its slot is then marked displaced), or in a stash
-//  bucket (then
-//     counted in its home; a count of 255 sticks).
+//     bucket (then counted in its home; a count of 255 sticks).
 //  2. Items change place only when their segment splits or is merged: no call moves more than one segment's.
-//  3. The home bucket comes from other hash bits than the segment, so an item's home number never changes:
-//  SCAN cursors
-//     (directory bits, then home) stay valid across growth and shrinking.
+//  3. The home bucket comes from other hash bits than the segment, so an item's home number never changes.
+//     SCAN goes home by home, and for each home through the directory: what it has emitted is at any time
+//     all items before the cursor in the order (home, hash), however segments split and merge. Segment by
+//     segment it would miss the lower homes of a segment merged into the one it stands in.
 //
-// Cost, members of 16 bytes without value: 8 B a slot, 45-90 % of them used: 12.5 B, and a block of 18 B (32
-// by the allocator): ~45 B a member. Redis 7.0's dict: ~64 B (entry 24, slot 8-16, sds 24-32), and twice that
-// while it rehashes. Owns its memory wholly, so that RENAME moves a pointer and dropping it needs no guard.
-// Not thread-safe.
+// Cost, members of 16 bytes without value: 8 B a slot, 45-90 % of them used, is 12-13 B; a block of 18 B
+// takes 32 of the allocator: ~45 B a member. Redis 7.0's dict: ~64 B (entry 24, slot 8-16, sds 24-32), with
+// two tables while it rehashes. Owns its memory wholly, so that RENAME moves a pointer and dropping it needs
+// no guard. Not thread-safe.
 #pragma once
 
 #include <emmintrin.h>
@@ -185,29 +184,27 @@ void MemberTable::for_each(Fn&& fn) const {
 
 template <class Emit>
 uint64_t MemberTable::scan(uint64_t cursor, Emit&& emit) const {
-  const uint64_t fraction = cursor >> 4 & 0xffffffff;
-  const auto home = static_cast<uint32_t>(cursor & 15);
+  const uint64_t fraction = cursor & 0xffffffff;
+  const uint64_t home = cursor >> 32;
+  if (home >= kHomeBuckets) return 0;  // nobody gave out such a cursor
   Segment& s = *directory_[depth_ == 0 ? 0 : fraction >> (32 - depth_)];
-  if (home < kHomeBuckets) {  // a made-up cursor may name a stash bucket
-    const auto emit_slots = [&](const Bucket& bucket, uint32_t slots) {
-      for (; slots != 0; slots &= slots - 1)
-        emit(item_of(bucket.block(static_cast<uint32_t>(std::countr_zero(slots)))));
-    };
-    const Bucket& bucket = s.buckets[home];
-    emit_slots(bucket, bucket.used & ~bucket.displaced);
-    const Bucket& neighbour = s.buckets[next_bucket(home)];
-    emit_slots(neighbour, neighbour.used & neighbour.displaced);
-    for (uint32_t b = bucket.overflow != 0 ? kHomeBuckets : kBuckets; b < kBuckets; ++b) {
-      for (uint32_t used = s.buckets[b].used; used != 0; used &= used - 1) {
-        const char* block = s.buckets[b].block(static_cast<uint32_t>(std::countr_zero(used)));
-        if (home_of(hash_of(block)) == home) emit(item_of(block));
-      }
+  const auto emit_slots = [&](const Bucket& bucket, uint32_t slots) {
+    for (; slots != 0; slots &= slots - 1)
+      emit(item_of(bucket.block(static_cast<uint32_t>(std::countr_zero(slots)))));
+  };
+  const Bucket& bucket = s.buckets[home];
+  emit_slots(bucket, bucket.used & ~uint32_t{bucket.displaced});
+  const Bucket& neighbour = s.buckets[next_bucket(static_cast<uint32_t>(home))];
+  emit_slots(neighbour, neighbour.used & neighbour.displaced);
+  for (uint32_t b = bucket.overflow != 0 ? kHomeBuckets : kBuckets; b < kBuckets; ++b) {
+    for (uint32_t used = s.buckets[b].used; used != 0; used &= used - 1) {
+      const char* block = s.buckets[b].block(static_cast<uint32_t>(std::countr_zero(used)));
+      if (home_of(hash_of(block)) == home) emit(item_of(block));
     }
-    if (home + 1 < kHomeBuckets) return fraction << 4 | (home + 1);
   }
   const uint64_t span = uint64_t{1} << (32 - s.depth());
-  const uint64_t next = (fraction & ~(span - 1)) + span;
-  return next >> 32 != 0 ? 0 : next << 4;
+  const uint64_t next = (home << 32 | (fraction & ~(span - 1))) + span;  // carries into the next home
+  return next >> 32 < kHomeBuckets ? next : 0;
 }
 
 // Draws slots until a used one comes. A segment counts only at its first place in the directory: a shallow

@@ -67,19 +67,28 @@ class Table {
   uint32_t db() const { return db_; }
   void set_db(uint32_t db) { db_ = db; }
 
-  // Starts loading the lines of the entries a lookup of `hash` will read.
-  void prefetch_entries(uint64_t hash) const {
-    const Bucket& bucket = bucket_for_prefetch(hash);
-    for (uint32_t c = bucket.match(tag_of(hash)); c != 0; c &= c - 1) {
-      const char* line = arena_.at(bucket.slots[static_cast<size_t>(std::countr_zero(c))]);
+  // Starts loading the lines of the entries a lookup of `hash` will read. Inlined by force: GCC takes a function that
+  // only prefetches for one without effect, and drops calls of it.
+  [[gnu::always_inline]] void prefetch_entries(uint64_t hash) const {
+    const Segment& s = *segment(hash);
+    const uint32_t home = home_of(hash);
+    const Bucket* bucket = &s.buckets[home];
+    uint32_t candidates = bucket->match(tag_of(hash)) & ~bucket->displaced();
+    if (candidates == 0) {
+      bucket = &s.buckets[next_bucket(home)];
+      candidates = bucket->match(tag_of(hash)) & bucket->displaced();
+    }
+    for (; candidates != 0; candidates &= candidates - 1) {
+      const char* line = arena_.at(bucket->slots[static_cast<size_t>(std::countr_zero(candidates))]);
       for (size_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(line + i * 64);
     }
   }
   const Bucket& bucket_for_prefetch(uint64_t hash) const { return segment(hash)->buckets[home_of(hash)]; }
 
-  // SCAN: emits every entry whose home is the bucket at `cursor` (32 directory bits << 6 | bucket) and returns the
-  // cursor of the next bucket, or 0 after the last. Entries present all the time are emitted at least once over a
-  // full walk, whatever splits and merges happen between calls.
+  // SCAN: emits every entry whose home is the bucket at `cursor` (home bucket << 32 | 32 directory bits) and returns the
+  // next cursor, or 0 after the last. Entries present all the time are emitted at least once over a full walk, whatever
+  // splits and merges happen between calls: home by home, so that all entries before the cursor in the order (home, hash)
+  // have been emitted. (Segment by segment, the lower homes of a segment merged into the current one would be missed.)
   template <class Emit>
   uint64_t scan(uint64_t cursor, Emit&& emit) const;
 
@@ -156,8 +165,9 @@ Place Table::find(uint64_t hash, Accept&& accept) const {
 
 template <class Emit>
 uint64_t Table::scan(uint64_t cursor, Emit&& emit) const {
-  const uint64_t fraction = cursor >> 6;
-  const auto home = static_cast<uint32_t>(cursor & 63);
+  const uint64_t fraction = cursor & 0xffffffff;
+  const auto home = static_cast<uint32_t>(cursor >> 32);
+  if (home >= kHomeBuckets) return 0;  // nobody gave out such a cursor
   const Segment& s = *directory_[depth_ == 0 ? 0 : fraction >> (32 - depth_)];
   const auto emit_slots = [&](const Bucket& bucket, uint32_t slots) {
     for (; slots != 0; slots &= slots - 1) emit(*entry(bucket.slots[static_cast<size_t>(std::countr_zero(slots))]));
@@ -175,10 +185,9 @@ uint64_t Table::scan(uint64_t cursor, Emit&& emit) const {
       }
     }
   }
-  if (home + 1 < kHomeBuckets) return fraction << 6 | (home + 1);
   const uint64_t span = uint64_t{1} << (32 - s.depth);
-  const uint64_t next = (fraction & ~(span - 1)) + span;
-  return next >> 32 != 0 ? 0 : next << 6;
+  const uint64_t next = (uint64_t{home} << 32 | (fraction & ~(span - 1))) + span;  // carries into the next home
+  return next >> 32 < kHomeBuckets ? next : 0;
 }
 
 template <class Fn>
