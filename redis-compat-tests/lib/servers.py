@@ -52,7 +52,7 @@ class Server:
         self.redis = is_redis(binary)
         self.dir = tempfile.mkdtemp(prefix="cloakroom-compat-")
         self.port = port or free_port()
-        own = [] if self.redis else ["--session-index", "no"]
+        own = [] if self.redis or "--session-index" in options else ["--session-index", "no"]
         self.args = [binary, "--port", str(self.port), "--save", "", "--dir", self.dir, "--loglevel", "warning"]
         self.args += [*own, *[str(o) for o in self._for_this_server(options)]]
         self.log_path = os.path.join(self.dir, "server.log")

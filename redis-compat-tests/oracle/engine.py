@@ -77,11 +77,12 @@ class _Side:
 
 
 class Engine:
-    def __init__(self, redis, ours, mutate=None, shadow=None):
+    def __init__(self, redis, ours, mutate=None, shadow=None, twin_shadow=None):
         self.redis = _Side(redis)
         self.ours = _Side(ours)
         self.mutate = mutate
         self.shadow = shadow
+        self.twin_shadow = twin_shadow  # only when the server under test is a Redis as well
         self.executed = 0
         self.queues = {}
 
@@ -93,6 +94,8 @@ class Engine:
             for at in range(0, len(CONFIG_DEFAULTS), 2):
                 side.call("CONFIG", "SET", *CONFIG_DEFAULTS[at:at + 2])
         self.queues = {}
+        for shadow in filter(None, (self.shadow, self.twin_shadow)):
+            shadow.forget_all()
 
     def close(self):
         self.redis.drop_all()
@@ -132,14 +135,14 @@ class Engine:
         batch = ops[start:end]
         payload = b"".join([encode(op.args) for op in batch])
         number = batch[0].conn
-        redis_payload, pick = payload, None
-        if self.shadow:
-            redis_payload, pick = self.shadow.wrap(batch)
-        jobs = [(self.redis.conn(number), redis_payload, len(batch) if pick is None else pick.total),
-                (self.ours.conn(number), payload, len(batch))]
+        jobs, picks = [], []
+        for side, shadow in ((self.redis, self.shadow), (self.ours, self.twin_shadow)):
+            wrapped, pick = shadow.wrap(number, batch) if shadow else (payload, None)
+            picks.append(pick)
+            jobs.append((side.conn(number), wrapped, pick.total if pick else len(batch)))
         (theirs, bad_a), (mine, bad_b) = exchange(jobs)
-        if pick:
-            theirs = pick.replies(theirs)
+        theirs = picks[0].replies(theirs) if picks[0] else theirs
+        mine = picks[1].replies(mine) if picks[1] else mine
         self.executed += len(batch)
         if self.mutate:
             mine = self.mutate.replies(batch, mine)
@@ -150,6 +153,9 @@ class Engine:
             op_at = min(len(theirs), len(mine), len(batch) - 1)
             return Diff(batch[op_at], str(bad_a).encode(), str(bad_b).encode(), start + op_at, "connection")
         last = batch[-1]
+        if bad_a or last.kind == "quit":
+            for shadow in filter(None, (self.shadow, self.twin_shadow)):
+                shadow.forget(number)
         if bad_a or last.kind == "quit":
             self.redis.drop(number)
             self.ours.drop(number)

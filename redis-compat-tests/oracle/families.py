@@ -24,6 +24,7 @@ FAMILIES = {
     "multi": ({"strings": 4, "hashes": 3, "sets": 3, "keys": 4, "connection": 1}, 0.06, 3),
     "server": ({"server": 5, "connection": 3, "strings": 3, "hashes": 2, "sets": 2, "keys": 2}, 0.01, 3),
     "sessions": ({"strings": 4, "hashes": 3, "sets": 4, "keys": 4}, 0.03, 3),
+    "index": ({"strings": 3, "hashes": 3, "sets": 6, "keys": 4}, 0.03, 3),
     "mixed": ({"strings": 4, "hashes": 4, "sets": 4, "keys": 4, "connection": 1, "server": 1}, 0.02, 4),
 }
 UNKNOWN = [[b"nosuchcommand"], [b"get\r\n", b"a"], [b""], [b"GETT", b"a", b"b" * 200], [b"x" * 200, b"y" * 200],
@@ -44,8 +45,11 @@ class Stream:
         self.groups = [name for name, share in groups.items() for _ in range(share)]
         self.makers = {name: weighted(MAKERS[name]) for name in groups}
         self.ops = []
+        self.left_out = (b"SWAPDB",) if family == "index" else ()
         if family == "sessions":
             self._use_session_keys()
+        if family == "index":
+            self._use_linked_keys()
 
     def _use_session_keys(self):
         pools = self.g.pools
@@ -53,6 +57,17 @@ class Stream:
         pools["t"] = pools["user"]
         pools["h"] = pools["session"][3:] + pools["h"][:2]
         self.g.all_keys = [k for pool in ("s", "h", "t", "x", "n") for k in pools[pool]]
+
+    def _use_linked_keys(self):
+        """Strings and hashes are sessions, sets are user sets, members are mostly ids of sessions."""
+        g = self.g
+        ids = [*g.ids, g.pools["session"][6][8:]]
+        g.pools["s"] = g.pools["h"] = [b"session:" + i for i in ids]
+        g.pools["t"] = g.pools["user"][:4] + [b"plain0"]
+        g.pools["x"] = g.pools["n"] = g.pools["session"] = g.pools["user"] = [b"session:" + ids[0], b"user_sessions:u0", b"x0"]
+        g.all_keys = [k for pool in ("s", "t", "x") for k in g.pools[pool]]
+        plain_member = g.member
+        g.member = lambda: g.pick(ids) if g.chance(0.85) else plain_member()
 
     def build(self, count):
         g = self.g
@@ -82,7 +97,7 @@ class Stream:
             made = [(made, None)]
         for args, norm in made:
             args = [a if isinstance(a, bytes) else a.encode() for a in args]
-            if g.in_multi and args[0].upper() in NOT_IN_MULTI:
+            if g.in_multi and args[0].upper() in NOT_IN_MULTI or args[0] in self.left_out:
                 continue
             op = g.op(args, norm)
             if len(made) == 1 and g.chance(0.03):

@@ -7,6 +7,7 @@ import families
 import norms
 import scenarios
 import selfcheck
+import shadow
 import shrink
 from engine import Engine
 from report import Report
@@ -37,14 +38,23 @@ class Run:
         self.executed = 0
         self.redis = Server(redis_binary(), OPTIONS)
         self.ours = Server(cloakroom_binary(), OPTIONS)
+        self.indexed = None
         self.shrink_left_s = 60.0
+
+    def engine(self, family):
+        if family != "index":
+            return Engine(self.redis, self.ours)
+        if not self.indexed:
+            self.indexed = Server(cloakroom_binary(), [*OPTIONS, "--session-index", "yes"])
+        twin = shadow.Shadow(self.indexed) if self.indexed.redis else None
+        return Engine(self.redis, self.indexed, shadow=shadow.Shadow(self.redis), twin_shadow=twin)
 
     def family(self, name, commands):
         begin = time.monotonic()
         done = 0
         episode = self.arguments.episode or 0
         differing = 0
-        engine = Engine(self.redis, self.ours)
+        engine = self.engine(name)
         while done < commands and self.total < MAX_TOTAL and len(self.found) < MAX_DISTINCT:
             ops = families.build("%s/%d" % (self.arguments.seed, episode), name, EPISODE)
             before = engine.executed
@@ -88,12 +98,19 @@ class Run:
             print("  " + show_op(op))
         print("  at    %s\n  redis %s\n  ours  %s%s" % (show_op(diff.op), show(diff.redis), show(diff.ours),
                                                       norms.explain(diff.op.norm, diff.redis, diff.ours)), flush=True)
-        if not (self.redis.alive() and self.ours.alive()):
-            print("  A SERVER ENDED: " + (self.ours.log() or self.redis.log())[-1500:], flush=True)
-            self.ours.stop()
-            self.ours = Server(cloakroom_binary(), OPTIONS)
-            engine.ours.drop_all()
-            engine.ours.server = self.ours
+        self.replace_dead(engine)
+
+    def replace_dead(self, engine):
+        dead = engine.ours.server
+        if dead.alive():
+            return
+        print("  THE SERVER ENDED with code %s\n%s" % (dead.process.poll(), dead.log()[-1500:]), flush=True)
+        dead.stop()
+        engine.ours.drop_all()
+        if dead is self.indexed:
+            engine.ours.server = self.indexed = Server(cloakroom_binary(), [*OPTIONS, "--session-index", "yes"])
+        else:
+            engine.ours.server = self.ours = Server(cloakroom_binary(), OPTIONS)
 
     def summary(self):
         if not self.found:
@@ -138,5 +155,7 @@ def main(argv):
         selfcheck.run_all(report, arguments.seed)
     run.redis.stop()
     run.ours.stop()
+    if run.indexed:
+        run.indexed.stop()
     report.finish()
 

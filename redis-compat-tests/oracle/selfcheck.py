@@ -3,6 +3,7 @@ import random
 
 import families
 from engine import Engine
+from shadow import Shadow
 from servers import Server, redis_binary
 
 OPTIONS = ["--enable-debug-command", "yes", "--maxclients", "5000"]
@@ -75,6 +76,16 @@ def _lost_writes(report, redis, twin, seed):
     report.check("self-check: a write that never arrived is always noticed", seen == 8, "%d of 8" % seen)
 
 
+def _no_index(report, redis, twin, seed):
+    seen = 0
+    for episode in range(8):
+        engine = Engine(redis, twin, shadow=Shadow(redis))
+        engine.reset()
+        seen += 1 if engine.run(families.build("index/%s/%d" % (seed, episode), "index", 600)) else 0
+        engine.close()
+    report.check("self-check: a server without the session index is always noticed", seen == 8, "%d of 8" % seen)
+
+
 def _silence(report, redis, twin, seed):
     found = None
     for episode, family in enumerate(families.FAMILIES):
@@ -90,3 +101,4 @@ def run_all(report, seed):
         _silence(report, redis, twin, seed)
         _mutated_replies(report, redis, twin, seed)
         _lost_writes(report, redis, twin, seed)
+        _no_index(report, redis, twin, seed)
