@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <array>
 #include <boost/asio/post.hpp>
@@ -15,8 +16,6 @@
 namespace cloakroom::server {
 namespace {
 
-using boost::system::error_code;
-
 constexpr size_t kFlushBytes = 1 << 20;      // replies of one batch beyond this are sent before the next command
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
@@ -24,75 +23,83 @@ constexpr int kReadsPerTurn = 8;  // then other connections are served
 
 }  // namespace
 
-Connection::Connection(IoThread& thread, Socket socket, Client::Texts texts)
+Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
     : thread_(thread),
-      socket_(std::move(socket)),
       parser_(thread.server.parser_limits),
       client_(thread.server.clients.next_id(), thread, std::move(texts), thread.server.clock.wall_ms()) {
-  client_.fd = socket_.native_handle();
+  client_.fd = fd;
   const bool open = thread.config().requirepass.empty();
   client_.set(Client::kAuthenticated, open);
   parser_.set_authenticated(open);
-  thread.connections.emplace(client_.id, this);
   thread.server.clients.add(client_);
 }
 
-Connection::~Connection() { close(); }
-
-void Connection::start() {
-  wait_readable();
-  wait_readable();
+Connection::~Connection() {
+  if (!closed_) ::close(client_.fd);
 }
 
-void Connection::wait_readable() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code& error) {
-    if (!error && !self->closed_) self->on_readable();
-  });
-}
-
-void Connection::on_readable() {
-  wait_readable();
-  if (state_ == State::kReading) read_and_run();
-}
-
-void Connection::read_and_run() {
-  for (int i = 0; i < kReadsPerTurn && state_ == State::kReading && !closed_; ++i) {
-    const std::span<char> room = parser_.read_target({thread_.scratch.get(), IoThread::kScratchBytes});
-    const ssize_t n = ::recv(client_.fd, room.data(), room.size(), MSG_DONTWAIT);
-    if (n <= 0) {
-      parser_.park();
-      const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-      if (n < 0 && errno == EINTR) continue;
-      if (!later) close();
-      return;
-    }
-    parser_.received(static_cast<size_t>(n));
-    thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
-    thread_.stats.reads.add();
-    state_ = settle(run_batches());
-    if (static_cast<size_t>(n) < room.size()) return;  // drained: the next bytes raise an event
+bool Connection::receive(Slot& slot) {
+  if (closed_ || state_ != State::kReading) return false;
+  const std::span<char> room = parser_.read_target({slot.scratch.get(), IoThread::kScratchBytes});
+  ssize_t n = 0;
+  do {
+    n = ::recv(client_.fd, room.data(), room.size(), MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n <= 0) {
+    const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    parser_.park();
+    more_ = false;
+    if (!later) close();
+    return false;
   }
-  if (state_ != State::kReading || closed_) return;
-  boost::asio::post(thread_.context, [self = shared_from_this()] {
-    if (!self->closed_ && self->state_ == State::kReading) self->read_and_run();
+  more_ = static_cast<size_t>(n) == room.size();
+  parser_.received(static_cast<size_t>(n));
+  thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
+  thread_.stats.reads.add();
+  slot.status = parser_.next(slot.batch.requests);
+  slot.prefetched = false;
+  thread_.dispatcher.prepare(client_, slot.batch);
+  return true;
+}
+
+void Connection::serve(Slot& slot) {
+  if (closed_) return;
+  settle(run_batches(slot));
+  if (more_) read_on(slot);
+}
+
+// The read filled its room, so there may be more and no event will tell.
+void Connection::read_on(Slot& slot) {
+  for (int i = 0; i < kReadsPerTurn && more_; ++i) {
+    if (!receive(slot)) return;
+    settle(run_batches(slot));
+  }
+  if (!more_ || state_ != State::kReading || closed_) return;
+  boost::asio::post(thread_.context, [&thread = thread_, id = client_.id] {
+    const auto at = thread.connections.find(id);
+    if (at != thread.connections.end() && at->second->state_ == State::kReading) at->second->resume();
   });
 }
 
-Connection::State Connection::run_batches() {
+// Runs the slot's batch and those after it in the bytes that were read.
+Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
-  client_.last_interaction_ms.store(thread_.now_ms(), std::memory_order_relaxed);
-  protocol::RequestBatch& batch = thread_.batch;
-  State state = held_.empty() ? State::kReading : run_held();
-  Status status = Status::kMore;
-  while (status == Status::kMore && state == State::kReading) {
-    status = parser_.next(batch);
-    if (!batch.empty()) state = run_batch();
+  client_.last_interaction_ms.store(thread_.access.now_ms(), std::memory_order_relaxed);
+  protocol::RequestBatch& batch = slot.batch.requests;
+  State state = State::kReading;
+  for (;;) {
+    if (!batch.empty()) state = run_batch(slot);
+    if (slot.status != Status::kMore || state != State::kReading) break;
+    slot.status = parser_.next(batch);
+    slot.prefetched = false;
+    thread_.dispatcher.prepare(client_, slot.batch);
   }
   batch.clear();
-  if (status == Status::kError && state == State::kReading) {
+  if (slot.status == Status::kError && state == State::kReading) {
     protocol::ReplyWriter(thread_.out).error(parser_.error_text());
     state = State::kClosing;
   }
+  if (closed_) return state;
   if (parser_.buffered_bytes() > static_cast<size_t>(thread_.config().client_query_buffer_limit)) {
     over_limit(false);
   } else {
@@ -101,20 +108,23 @@ Connection::State Connection::run_batches() {
   return state;
 }
 
-Connection::State Connection::run_batch() {
-  protocol::RequestBatch& batch = thread_.batch;
+Connection::State Connection::run_batch(Slot& slot) {
+  PreparedBatch& batch = slot.batch;
   protocol::ReplyWriter reply(thread_.out, client_.resp.load(std::memory_order_relaxed));
-  thread_.dispatcher.begin_batch(client_, batch);
-  for (size_t i = 0; i < batch.size(); ++i) {
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    if (i % Dispatcher::kWindow == 0 && (i > 0 || !slot.prefetched)) {
+      thread_.dispatcher.prefetch_entries(client_, batch, i);
+    }
     State state = State::kPaused;
-    if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch[i], i, reply) == Outcome::kPaused, 0)) {
-      held_.assign(batch[i].args.begin(), batch[i].args.end());
+    if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kPaused, 0)) {
+      const auto args = batch.requests[i].args;
+      held_.assign(args.begin(), args.end());
       client_.set(Client::kPaused, true);
     } else {
       state = after_request();
     }
     if (__builtin_expect(state != State::kReading, 0)) {
-      parser_.unread_after(batch, i);
+      parser_.unread_after(batch.requests, i);
       return state;
     }
   }
@@ -141,24 +151,34 @@ Connection::State Connection::run_held() {
   return after_request();
 }
 
-// After running batches: sends the replies and says what comes next.
-Connection::State Connection::settle(State state) {
+// After running batches: sends the replies and sets what comes next.
+void Connection::settle(State state) {
+  state_ = state;
   thread_.wake_others();
   if (client_.is(Client::kCloseNow)) thread_.out.clear(kKeepOutBytes);
   send(thread_.out);
+  thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   publish_sizes();
-  if (closed_ || (state == State::kClosing && own_.empty())) {
+  if (closed_) return;
+  if (state == State::kClosing && own_.empty()) {
     close();
-    return State::kClosing;
+  } else if (!own_.empty() && state == State::kReading) {
+    state_ = State::kDraining;
   }
-  if (!own_.empty() && state == State::kReading) return State::kDraining;
-  return state;
 }
 
-// What held the connection back is over: runs what is buffered, then reads on.
+// What held the connection back is over: runs what is held and buffered, then reads on.
 void Connection::resume() {
-  state_ = settle(run_batches());
-  if (state_ == State::kReading && !closed_) read_and_run();
+  Slot& slot = thread_.spare_slot;
+  thread_.dispatcher.begin_turn();
+  state_ = State::kReading;
+  if (!held_.empty()) settle(run_held());
+  if (closed_ || state_ != State::kReading) return;
+  slot.status = protocol::RequestParser::Status::kMore;
+  slot.batch.requests.clear();
+  settle(run_batches(slot));
+  more_ = true;
+  if (!closed_ && state_ == State::kReading) read_on(slot);
 }
 
 void Connection::send(protocol::OutputBuffer& out) {
@@ -181,7 +201,6 @@ void Connection::send(protocol::OutputBuffer& out) {
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       if (&out != &own_) own_.append(std::move(out));
       check_output_limit();
-      write_when_ready();
       return;
     } else if (errno != EINTR) {
       if (&out != &own_) out.clear(kKeepOutBytes);
@@ -191,16 +210,8 @@ void Connection::send(protocol::OutputBuffer& out) {
   }
 }
 
-void Connection::write_when_ready() {
-  if (writing_ || closed_) return;
-  writing_ = true;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code& error) {
-    self->writing_ = false;
-    if (!error && !self->closed_) self->send_own();
-  });
-}
-
-void Connection::send_own() {
+void Connection::on_writable() {
+  if (closed_ || own_.empty()) return;
   send(own_);
   if (closed_ || !own_.empty()) return;
   if (state_ == State::kClosing) {
@@ -263,13 +274,13 @@ void Connection::pause_ended() {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
+  ::close(client_.fd);
+  own_.clear();
   thread_.server.clients.remove(client_);
-  thread_.connections.erase(client_.id);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
   drop_client_state(thread_, client_);
-  error_code ignored;
-  socket_.close(ignored);
-  own_.clear();
+  auto self = thread_.connections.extract(client_.id);
+  thread_.closed.push_back(std::move(self.mapped()));
 }
 
 }  // namespace cloakroom::server

@@ -1,18 +1,9 @@
-// One client's connection: a state machine on one I/O thread that reads, runs batches and writes.
-//
-// System calls of a request: epoll_wait (shared by all ready sockets), recv, sendmsg. Asio's own reads would add a
-// speculative recv that fails (its reactor attempts every read at initiation), or with async_wait an epoll_ctl. So two
-// waits for readability are kept queued on the socket: a wait queued behind another costs nothing, an event takes
-// one of them (the reactor stops at a wait), and the handler queues the next before it reads by itself. Events are
-// edge-triggered: after an event the socket is read until a read comes back short.
-// An idle connection holds no buffer: bytes are read into the thread's scratch and parked only when a request is partial.
+// One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread tells it when
+// its socket is ready (socket_poller.h), reads several connections' requests, and then has each serve its own.
+// An idle connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is partial.
 #pragma once
 
-#include <boost/asio/basic_stream_socket.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,22 +11,26 @@
 #include "protocol/output_buffer.h"
 #include "protocol/request_parser.h"
 #include "server/client.h"
+#include "server/io_thread.h"
 
 namespace cloakroom::server {
 
-struct IoThread;
-
 // All members belong to the connection's own thread.
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection {
  public:
-  using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol,
-                                                  boost::asio::io_context::executor_type>;
-
-  Connection(IoThread& thread, Socket socket, Client::Texts texts);
+  // Takes over the descriptor, which is non-blocking.
+  Connection(IoThread& thread, int fd, Client::Texts texts);
   ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
-  void start();
   Client& client() { return client_; }
+
+  // The socket may be readable: reads once and prepares the first batch in the slot. False: nothing to serve.
+  bool receive(IoThread::Slot& slot);
+  // Runs what receive() prepared, answers, and reads on while bytes keep coming.
+  void serve(IoThread::Slot& slot);
+  void on_writable();
   void close();  // drops what is not yet sent
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
   void push(std::string_view bytes);
@@ -44,6 +39,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void pause_ended();
 
  private:
+  using Slot = IoThread::Slot;
   enum class State : uint8_t {
     kReading,
     kDraining,  // the client must take its replies before more is read
@@ -51,30 +47,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
     kClosing,   // closes once the replies are out
   };
 
-  void wait_readable();
-  void on_readable();
-  void read_and_run();
-  State run_batches();
-  State run_batch();
+  State run_batches(Slot& slot);
+  State run_batch(Slot& slot);
   State run_held();
   State after_request();
-  State settle(State state);
+  void settle(State state);
+  void read_on(Slot& slot);
   void resume();
   void send(protocol::OutputBuffer& out);
-  void send_own();
-  void write_when_ready();
   void over_limit(bool output);
   void check_output_limit();
   void publish_sizes();
 
   IoThread& thread_;
-  Socket socket_;
   protocol::RequestParser parser_;
   Client client_;
   protocol::OutputBuffer own_;     // what the socket did not take yet
   std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
   State state_ = State::kReading;
-  bool writing_ = false;  // own_ waits for the socket
+  bool more_ = false;  // the last read filled its room
   bool closed_ = false;
 };
 

@@ -24,8 +24,7 @@ bool runs_inside_multi(const Command& command) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Server& server, IoThread& thread)
-    : server_(server), thread_(thread), prepared_(thread.batch.max_requests()), first_keys_(prepared_.size()) {}
+Dispatcher::Dispatcher(Server& server, IoThread& thread) : server_(server), thread_(thread) {}
 
 const Command* Dispatcher::find_command(std::span<const std::string_view> args) const {
   const Command* command = server_.commands.find(args[0]);
@@ -33,32 +32,39 @@ const Command* Dispatcher::find_command(std::span<const std::string_view> args) 
   return server_.commands.find_sub(*command, args[1]);
 }
 
-void Dispatcher::begin_batch(const Client& client, const protocol::RequestBatch& batch) {
+void Dispatcher::begin_turn() {
   thread_.refresh_config();
   clock_cycles_ = cycle_count();
   command_cycles_ = clock_cycles_;
   thread_.access.set_now(thread_.now_ms());
+}
+
+void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {
   storage::Access& access = thread_.access;
   access.select(client.db.load(std::memory_order_relaxed));
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const std::span<const std::string_view> args = batch[i].args;
-    Prepared& prepared = prepared_[i];
-    prepared.command = find_command(args);
-    prepared.has_key = prepared.command != nullptr && prepared.command->first_key == 1 && args.size() > 1;
-    if (!prepared.has_key) continue;
-    access.schema().fill(first_keys_[i], args[1]);
-    if (batch.size() > 1) access.prefetch_bucket(first_keys_[i]);
-  }
-  if (batch.size() < 2) return;
-  for (size_t i = 0; i < batch.size(); ++i) {
-    if (prepared_[i].has_key) access.prefetch_entry(first_keys_[i]);
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    const std::span<const std::string_view> args = batch.requests[i].args;
+    PreparedBatch::Item& item = batch.items[i];
+    item.command = find_command(args);
+    item.has_key = item.command != nullptr && item.command->first_key == 1 && args.size() > 1;
+    if (!item.has_key) continue;
+    access.schema().fill(batch.first_keys[i], args[1]);
+    access.prefetch_bucket(batch.first_keys[i]);
   }
 }
 
-Outcome Dispatcher::dispatch(Client& client, const protocol::Request& request, size_t index,
-                             protocol::ReplyWriter& reply) {
-  const Prepared& prepared = prepared_[index];
-  return dispatch_prepared(client, prepared.command, request.args, prepared.has_key ? &first_keys_[index] : nullptr,
+void Dispatcher::prefetch_entries(const Client& client, const PreparedBatch& batch, size_t from) {
+  thread_.access.select(client.db.load(std::memory_order_relaxed));
+  const size_t end = std::min(from + kWindow, batch.requests.size());
+  for (size_t i = from; i < end; ++i) {
+    if (batch.items[i].has_key) thread_.access.prefetch_entry(batch.first_keys[i]);
+  }
+}
+
+Outcome Dispatcher::dispatch(Client& client, const PreparedBatch& batch, size_t index, protocol::ReplyWriter& reply) {
+  const PreparedBatch::Item& item = batch.items[index];
+  const protocol::Request& request = batch.requests[index];
+  return dispatch_prepared(client, item.command, request.args, item.has_key ? &batch.first_keys[index] : nullptr,
                            &request, reply);
 }
 

@@ -31,18 +31,37 @@ void unwatch_all(storage::Access& access, Client& client);
 // Leaves MULTI, forgetting the queue and the watches.
 void discard_transaction(storage::Access& access, Client& client);
 
+// The requests of one read, with what the dispatcher finds out about them before any of them runs. Reused; one of several
+// of a thread.
+struct PreparedBatch {
+  struct Item {
+    const Command* command = nullptr;
+    bool has_key = false;
+  };
+  PreparedBatch() : items(requests.max_requests()), first_keys(requests.max_requests()) {}
+
+  protocol::RequestBatch requests;
+  std::vector<Item> items;                  // parallel to the requests
+  std::vector<storage::KeyRef> first_keys;  // likewise
+};
+
 // Turns requests into replies: finds the command, applies the rules that come before it (arity, authentication,
 // memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per thread.
 class Dispatcher {
  public:
+  // Requests whose entries are loaded ahead of running; more would push each other out of the cache.
+  static constexpr size_t kWindow = 16;
+
   Dispatcher(Server& server, IoThread& thread);
 
-  // Reads the clock and, for a pipeline, looks up all commands and starts loading the lines their keys need:
-  // first every bucket, then every entry (3x on random keys).
-  void begin_batch(const Client& client, const protocol::RequestBatch& batch);
-  // Request `index` of the batch.
-  Outcome dispatch(Client& client, const protocol::Request& request, size_t index, protocol::ReplyWriter& reply);
-
+  // Reads the clock and the configuration: once for all that was ready together.
+  void begin_turn();
+  // Looks up the commands and keys of a batch and starts loading the lines of their buckets. Loading buckets, then
+  // entries, for several requests before running them makes random keys 3x cheaper.
+  void prepare(const Client& client, PreparedBatch& batch);
+  // Starts loading the entries of requests [from, from + kWindow); their buckets have arrived.
+  void prefetch_entries(const Client& client, const PreparedBatch& batch, size_t from);
+  Outcome dispatch(Client& client, const PreparedBatch& batch, size_t index, protocol::ReplyWriter& reply);
   // A request that was kPaused before, from a copy of its arguments.
   Outcome dispatch_held(Client& client, const std::vector<std::string>& args, protocol::ReplyWriter& reply);
 
@@ -52,11 +71,6 @@ class Dispatcher {
   const Command* find_command(std::span<const std::string_view> args) const;
 
  private:
-  struct Prepared {
-    const Command* command = nullptr;
-    bool has_key = false;
-  };
-
   Outcome dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,
                             const storage::KeyRef* first_key, const protocol::Request* request,
                             protocol::ReplyWriter& reply);
@@ -73,8 +87,6 @@ class Dispatcher {
 
   Server& server_;
   IoThread& thread_;
-  std::vector<Prepared> prepared_;
-  std::vector<storage::KeyRef> first_keys_;  // parallel to prepared_
   KeyCache keys_;
   std::vector<KeyArg> key_args_;
   std::vector<storage::KeyUse> uses_;

@@ -18,6 +18,7 @@ constexpr uint32_t kExpiryBudget = 32;        // keys ended under one guard
 constexpr int64_t kExpiryTurnUs = 250;        // then clients are served before it goes on
 constexpr int64_t kExpiryLongestWaitMs = 100;  // keys filed by other threads meanwhile are seen after this
 constexpr uint32_t kTurnsPerSecond = 10;
+constexpr int kPollsPerTurn = 8;
 
 }  // namespace
 
@@ -44,6 +45,7 @@ void IoThread::refresh_config() {
 int64_t IoThread::now_ms() { return server.clock.wall_ms(); }
 
 void IoThread::run() {
+  watch_sockets();
   arm_expiry(0);
   every_100ms();
   context.run();
@@ -51,12 +53,53 @@ void IoThread::run() {
 
 void IoThread::stop() {
   asio::post(context, [this] {
-    std::vector<std::shared_ptr<Connection>> open;
-    for (auto& [id, connection] : connections) open.push_back(connection->shared_from_this());
-    for (const auto& connection : open) connection->close();
+    while (!connections.empty()) connections.begin()->second->close();
+    closed.clear();
+    sockets.cancel();
     expiry_timer_.cancel();
     cron_timer_.cancel();
   });
+}
+
+void IoThread::watch_sockets() {
+  sockets.watch([this] { serve_sockets(); });
+}
+
+// Serves what is ready until nothing is, or others of this thread (timers, tasks, new connections) are due a turn.
+void IoThread::serve_sockets() {
+  closed.clear();
+  for (int i = 0; i < kPollsPerTurn; ++i) {
+    const std::span<const epoll_event> events = sockets.poll();
+    if (events.empty()) break;
+    for (size_t at = 0; at < events.size(); at += kGroup) {
+      serve_group(events.subspan(at, std::min(kGroup, events.size() - at)));
+    }
+    closed.clear();
+  }
+  if (!server.stopping()) watch_sockets();
+}
+
+void IoThread::serve_group(std::span<const epoll_event> events) {
+  size_t used = 0;
+  dispatcher.begin_turn();
+  for (const epoll_event& event : events) {
+    auto* connection = static_cast<Connection*>(event.data.ptr);
+    if (event.events & EPOLLOUT) connection->on_writable();
+    if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
+    Slot& slot = slots[used];
+    if (!connection->receive(slot)) continue;
+    if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
+      connection->serve(slot);
+    } else {
+      slot.connection = connection;
+      ++used;
+    }
+  }
+  for (size_t i = 0; i < used; ++i) {
+    dispatcher.prefetch_entries(slots[i].connection->client(), slots[i].batch, 0);
+    slots[i].prefetched = true;
+  }
+  for (size_t i = 0; i < used; ++i) slots[i].connection->serve(slots[i]);
 }
 
 void IoThread::append_task(std::function<void()> task) {
@@ -128,11 +171,11 @@ void IoThread::every_100ms() {
   if (++cron_turns_ % kTurnsPerSecond == 0) {
     refresh_config();
     const int64_t now = now_ms();
-    std::vector<std::shared_ptr<Connection>> open;
+    std::vector<Connection*> ticking;
     for (auto& [id, connection] : connections) {
-      if (connection->needs_tick()) open.push_back(connection->shared_from_this());
+      if (connection->needs_tick()) ticking.push_back(connection.get());
     }
-    for (const auto& connection : open) connection->tick(now);
+    for (Connection* connection : ticking) connection->tick(now);
   }
   if (index == 0) server.every_100ms();
   cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));

@@ -1,5 +1,6 @@
 #include "server/listeners.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -173,6 +174,7 @@ bool Listeners::refused(int fd, bool unix_socket) {
 void Listeners::admit(int fd, bool unix_socket) {
   server_.threads[0]->refresh_config();
   if (refused(fd, unix_socket)) return;
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   Client::Texts texts;
   if (unix_socket) {
     texts.address = texts.local_address = socket_path_ + ":0";
@@ -186,21 +188,13 @@ void Listeners::admit(int fd, bool unix_socket) {
   }
   IoThread& thread = server_.least_loaded_thread();
   thread.connection_count.fetch_add(1, std::memory_order_relaxed);
-  const int family = unix_socket ? AF_UNIX : (texts.address.starts_with('[') ? AF_INET6 : AF_INET);
-  auto open = [&thread, fd, family, unix_socket, texts = std::move(texts)]() mutable {
-    Connection::Socket socket(thread.context.get_executor());
-    error_code error;
-    socket.assign(asio::generic::stream_protocol(family, 0), fd, error);
-    if (!error) socket.native_non_blocking(true, error);
-    if (error) {
-      ::close(fd);
-      thread.connection_count.fetch_sub(1, std::memory_order_relaxed);
-      return;
-    }
-    thread.stats.connections_accepted.add();
-    const auto connection = std::make_shared<Connection>(thread, std::move(socket), std::move(texts));
+  auto open = [&thread, fd, unix_socket, texts = std::move(texts)]() mutable {
+    auto connection = std::make_unique<Connection>(thread, fd, std::move(texts));
     connection->client().set(Client::kUnixSocket, unix_socket);
-    connection->start();
+    Connection& opened = *connection;
+    thread.connections.emplace(opened.client().id, std::move(connection));
+    thread.stats.connections_accepted.add();
+    if (!thread.sockets.add(fd, opened)) opened.close();
   };
   if (&thread == server_.threads[0].get()) {
     open();

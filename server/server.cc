@@ -40,6 +40,7 @@ storage::KeyspaceOptions keyspace_options(const Config& config) {
   options.session_pattern = config.session_key_pattern;
   options.user_sessions_pattern = config.user_sessions_key_pattern;
   options.session_index = config.session_index;
+  options.single_threaded = io_threads_of(config) == 1;
   randombytes_buf(&options.hash_key, sizeof options.hash_key);
   return options;
 }

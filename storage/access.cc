@@ -177,7 +177,10 @@ void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) 
     entry.set_deadline_ms(deadline_ms);
   }
   if ((old != 0) != (deadline_ms != 0)) found.table->volatile_changed(deadline_ms != 0 ? 1 : -1);
-  if (deadline_ms != 0) found.table->file_deadline(found.place, deadline_ms, now_ms_);
+  // The bucket is filed at the old deadline or before: a later one spares its timer's cache line.
+  if (deadline_ms != 0 && (old == 0 || deadline_ms < old)) {
+    found.table->file_deadline(found.place, deadline_ms, now_ms_);
+  }
 }
 
 // The links of a session about to end, once the guards of their sets are held. Throws GuardsNeeded.
@@ -329,15 +332,19 @@ void Access::finish() {
 }
 
 void Access::prefetch_bucket(const KeyRef& key) {
-  Shard& shard = shard_for(key);
-  const std::lock_guard lock(shard.lock);
-  if (const Table* table = shard.tables[db_].get()) __builtin_prefetch(&table->bucket_for_prefetch(key.hash()));
+  const uint32_t shard = keyspace_.shard_of(key.hash());
+  guard_.take(shard);
+  if (const Table* table = keyspace_.shard(shard).tables[db_].get()) {
+    __builtin_prefetch(&table->bucket_for_prefetch(key.hash()));
+  }
+  guard_.release_unchanged();
 }
 
 void Access::prefetch_entry(const KeyRef& key) {
-  Shard& shard = shard_for(key);
-  const std::lock_guard lock(shard.lock);
-  if (const Table* table = shard.tables[db_].get()) table->prefetch_entries(key.hash());
+  const uint32_t shard = keyspace_.shard_of(key.hash());
+  guard_.take(shard);
+  if (const Table* table = keyspace_.shard(shard).tables[db_].get()) table->prefetch_entries(key.hash());
+  guard_.release_unchanged();
 }
 
 }  // namespace cloakroom::storage

@@ -63,7 +63,7 @@ struct GuardsNeeded {
 // emits the keyspace event and hands on the effect. Not thread-safe; reused from command to command.
 class Access {
  public:
-  explicit Access(Keyspace& keyspace) : keyspace_(keyspace), guard_(keyspace.shards()) {}
+  explicit Access(Keyspace& keyspace) : keyspace_(keyspace), guard_(keyspace.shards(), keyspace.single_threaded()) {}
 
   Keyspace& keyspace() { return keyspace_; }
   const KeySchema& schema() const { return keyspace_.schema(); }

@@ -52,14 +52,15 @@ class ShardSet {
 // Holds the guards of a set of shards; releases what it holds when it goes. One thread's own.
 class Guard {
  public:
-  explicit Guard(std::span<Shard* const> shards) : shards_(shards) {}
+  // `alone`: no other thread ever takes a guard of these shards, so their locks need not be taken.
+  Guard(std::span<Shard* const> shards, bool alone) : shards_(shards), alone_(alone) {}
   ~Guard() { release(); }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
   // Nothing may be held.
   void take(uint32_t shard) {
-    shards_[shard]->lock.lock();
+    if (!alone_) shards_[shard]->lock.lock();
     held_.add(shard);
   }
   void take(const ShardSet& wanted) {
@@ -71,7 +72,7 @@ class Guard {
   // Adds a guard without waiting; false when another thread has it.
   bool try_add(uint32_t shard) {
     if (held_.has(shard)) return true;
-    if (!shards_[shard]->lock.try_lock()) return false;
+    if (!alone_ && !shards_[shard]->lock.try_lock()) return false;
     held_.add(shard);
     return true;
   }
@@ -83,15 +84,20 @@ class Guard {
   bool holds(uint32_t shard) const { return held_.has(shard); }
   const ShardSet& held() const { return held_; }
   void release() {
+    held_.for_each([&](uint32_t shard) { shards_[shard]->publish_memory(); });
+    release_unchanged();
+  }
+  // As release(), when nothing was changed.
+  void release_unchanged() {
     held_.for_each([&](uint32_t shard) {
-      shards_[shard]->publish_memory();
-      shards_[shard]->lock.unlock();
+      if (!alone_) shards_[shard]->lock.unlock();
     });
     held_.clear();
   }
 
  private:
   std::span<Shard* const> shards_;
+  bool alone_;
   ShardSet held_;
 };
 

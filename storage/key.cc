@@ -171,7 +171,8 @@ KeySchema::KeySchema(HashKey hash_key, KeyPattern session, KeyPattern user_sessi
 bool KeySchema::match(KeyRole role, std::string_view raw, std::string_view& id) const {
   const KeyPattern& p = pattern(role);
   if (raw.size() <= p.prefix.size() + p.suffix.size()) return false;
-  if (std::memcmp(raw.data(), p.prefix.data(), p.prefix.size()) != 0 || !raw.ends_with(p.suffix)) return false;
+  if (std::memcmp(raw.data(), p.prefix.data(), p.prefix.size()) != 0) return false;
+  if (!p.suffix.empty() && !raw.ends_with(p.suffix)) return false;
   id = raw.substr(p.prefix.size(), raw.size() - p.prefix.size() - p.suffix.size());
   return true;
 }

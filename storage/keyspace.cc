@@ -21,7 +21,8 @@ Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
       schema_(options.hash_key, parse_pattern(options.session_pattern), parse_pattern(options.user_sessions_pattern)),
       databases_(options.databases),
       shard_bits_(static_cast<uint32_t>(std::countr_zero(options.shards))),
-      session_index_(options.session_index) {
+      session_index_(options.session_index),
+      single_threaded_(options.single_threaded) {
   if (!std::has_single_bit(options.shards) || options.shards > kMaxShards) {
     throw std::invalid_argument("the number of shards must be a power of two up to 1024");
   }

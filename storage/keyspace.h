@@ -26,6 +26,7 @@ struct KeyspaceOptions {
   std::string session_pattern = "session:{id}";
   std::string user_sessions_pattern = "user_sessions:{user}";
   bool session_index = true;
+  bool single_threaded = false;  // one thread only will ever use the keyspace: its locks are left out
 };
 
 // May change at any time (CONFIG SET); read relaxed.
@@ -53,6 +54,7 @@ class Keyspace {
   Shard& shard(uint32_t index) const { return *shards_[index]; }
   std::span<Shard* const> shards() const { return shard_pointers_; }
   bool session_index() const { return session_index_; }
+  bool single_threaded() const { return single_threaded_; }
   KeyspaceSettings& settings() { return settings_; }
 
   // Sum over the shards, readable without guards; each shard is exact as of its last released guard.
@@ -74,6 +76,7 @@ class Keyspace {
   uint32_t databases_;
   uint32_t shard_bits_;
   bool session_index_;
+  bool single_threaded_;
   RegionSource source_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> shard_pointers_;
