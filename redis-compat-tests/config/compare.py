@@ -16,7 +16,8 @@ PROCESS = "CONFIG SET of it acts on the process or its sockets; the server's own
 # Not compared when both servers are asked to take a value: directive -> reason.
 UNCOMPARED_VALUES = {
     "aclfile": REFUSED, "appendonly": REFUSED, "cluster-enabled": REFUSED, "loadmodule": REFUSED, "replicaof": REFUSED,
-    "slaveof": REFUSED, "tls-port": REFUSED, "tls-cluster": REFUSED, "tls-replication": REFUSED, "bind": PROCESS, "dir": PROCESS, "maxclients": PROCESS, "oom-score-adj": PROCESS,
+    "slaveof": REFUSED, "tls-port": REFUSED, "tls-cluster": REFUSED, "tls-replication": REFUSED,
+    "bind": PROCESS, "dir": PROCESS, "maxclients": PROCESS, "oom-score-adj": PROCESS,
     "port": PROCESS, "maxmemory-clients": "a small value disconnects the test", "watchdog-period": PROCESS,
     "timeout": "a small value disconnects the test",
 }
