@@ -9,4 +9,10 @@ Client::Texts Client::texts() const {
   return texts_;
 }
 
+bool Client::is_local() const {
+  if (is(kUnixSocket)) return true;
+  const std::string address = texts().address;
+  return address.starts_with("127.0.0.1:") || address.starts_with("[::1]:");
+}
+
 }  // namespace cloakroom::server

@@ -62,6 +62,9 @@ class Client {
     text_lock_.unlock();
   }
 
+  // Over a unix socket or the loopback address.
+  bool is_local() const;
+
   const uint64_t id;
   IoThread& thread;
   const int64_t created_ms;

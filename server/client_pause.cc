@@ -2,6 +2,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
+#include <vector>
 
 #include "server/arguments.h"
 #include "server/client_handlers.h"
@@ -15,8 +16,16 @@ namespace {
 
 constexpr int64_t kLongestWaitMs = 100;  // between looks at the pause; a shutdown waits no longer than this
 
+// A connection that goes on may close.
 void resume_connections(IoThread& thread) {
-  for (auto& [id, connection] : thread.connections) connection->pause_ended();
+  std::vector<uint64_t> ids;
+  for (const auto& [id, connection] : thread.connections) {
+    if (connection->client().is(Client::kPaused)) ids.push_back(id);
+  }
+  for (const uint64_t id : ids) {
+    const auto at = thread.connections.find(id);
+    if (at != thread.connections.end()) at->second->pause_ended();
+  }
 }
 
 // On thread 0, while a pause lasts: ends it on time.

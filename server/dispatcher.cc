@@ -7,6 +7,7 @@
 #include "server/errors.h"
 #include "server/io_thread.h"
 #include "server/server.h"
+#include "server/server_handlers.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::server {
@@ -158,6 +159,31 @@ bool Dispatcher::reject_for_memory(Client& client, const Command& command, Conte
   return true;
 }
 
+// A monitoring client counts as a replica: it may not touch keys.
+bool Dispatcher::reject_for_monitor(Client& client, const Command& command, Context& ctx) {
+  const auto touches_keys = [](const Command& c) { return c.is(kWrite) || c.is(kMayReplicate) || c.is(kReadonly); };
+  bool denied = touches_keys(command);
+  if (command.full_name == "exec" && client.transaction != nullptr) {
+    for (size_t i = 0; i < client.transaction->queued(); ++i) {
+      denied = denied || touches_keys(client.transaction->command(i));
+    }
+  }
+  if (denied) reject_with(client, &command, ctx.reply, "ERR Replica can't interact with the keyspace");
+  return denied;
+}
+
+// enable-debug-command: not for everybody.
+bool Dispatcher::reject_debug(Client& client, const Command& command, Context& ctx) {
+  if (command.row->handler != debug_command) return false;
+  const AllowFor allowed = thread_.config().enable_debug_command;
+  if (allowed == AllowFor::kEverybody || (allowed == AllowFor::kLocal && client.is_local())) return false;
+  reject_with(client, &command, ctx.reply,
+              "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it "
+              "from a local connection, otherwise you need to set this option in the configuration file, and then "
+              "restart the server.");
+  return true;
+}
+
 // The rules before a command runs. True when it was answered with an error.
 bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
   const int arity = command.row->arity;
@@ -167,6 +193,7 @@ bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
                 fmt::format("ERR wrong number of arguments for '{}' command", command.full_name));
     return true;
   }
+  if (__builtin_expect(command.is(kAdmin), 0) && reject_debug(client, command, ctx)) return true;
   if (__builtin_expect(!client.is(Client::kAuthenticated) && !command.is(kNoAuth), 0)) {
     if (!thread_.config().requirepass.empty()) {
       reject_with(client, &command, ctx.reply, errors::kNoAuth);
@@ -178,7 +205,8 @@ bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
     reject_with(client, &command, ctx.reply, "ERR Command not allowed inside a transaction");
     return true;
   }
-  return reject_for_memory(client, command, ctx);
+  return reject_for_memory(client, command, ctx) ||
+         (__builtin_expect(client.is(Client::kMonitor), 0) && reject_for_monitor(client, command, ctx));
 }
 
 Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Context& ctx) {

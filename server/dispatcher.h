@@ -77,6 +77,8 @@ class Dispatcher {
   Outcome dispatch_known(Client& client, const Command& command, Context& ctx);
   bool reject(Client& client, const Command& command, Context& ctx);
   bool reject_for_memory(Client& client, const Command& command, Context& ctx);
+  bool reject_for_monitor(Client& client, const Command& command, Context& ctx);
+  bool reject_debug(Client& client, const Command& command, Context& ctx);
   void reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply, std::string_view error);
   void unknown_command(Client& client, std::span<const std::string_view> args, protocol::ReplyWriter& reply);
   void call(Client& client, Context& ctx);

@@ -173,9 +173,12 @@ void Server::feed_monitors(IoThread& from, const Client& client, std::span<const
   for (const auto& thread : threads) {
     IoThread* target = thread.get();
     target->append_task([target, line] {
+      std::vector<Connection*> monitoring;  // one that cannot take the line closes
       for (auto& [id, connection] : target->connections) {
-        if (connection->client().is(Client::kMonitor)) connection->push(line);
+        const Client& monitor = connection->client();
+        if (monitor.is(Client::kMonitor) && !monitor.is(Client::kReplyOff)) monitoring.push_back(connection.get());
       }
+      for (Connection* connection : monitoring) connection->push(line);
     });
     from.to_wake.push_back(target);
   }
