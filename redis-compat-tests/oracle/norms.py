@@ -260,7 +260,7 @@ def same_head(a, b, _):
 NORMS = {
     "unordered": unordered, "members": members, "pairs": pairs,
     "fields": order_of_small(unordered), "all": order_of_small(pairs),
-    "ttl": _near(TTL_SLACK_S), "pttl": _near(TTL_SLACK_MS), "type": same_type, "shape": shape,
+    "ttl": _near(TTL_SLACK_S), "idle": _near(15), "pttl": _near(TTL_SLACK_MS), "type": same_type, "shape": shape,
     "scan": scan(unordered), "hscan": scan(pairs), "random": random_member, "random_field": random_field,
     "random_pairs": random_pairs, "random_distinct": random_distinct,
     "random_field_distinct": random_field_distinct, "true_size": true_size, "help": help_text, "info": info, "config": config,

@@ -142,7 +142,7 @@ def configuration(s):
         s.do("a", "CONFIG", "SET", *args)
         if args:
             s.do("a", "CONFIG", "GET", args[0], norm="config")
-    s.do("a", "CONFIG", "GET", "timeout", "hz")
+    s.do("a", "CONFIG", "GET", "timeout", "hz", norm="config")
     s.do("a", "CONFIG", "REWRITE")
     s.do("a", "CONFIG", "HELP", norm="help")
 
