@@ -1,0 +1,210 @@
+"""Clients that do not read, come in thousands, die in the middle, or stay idle."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from report import expect, expect_true
+from resp import Eof, Timeout, request
+from servers import poll_until
+from watched import Watched
+
+
+def _push(conn, data, limit):
+    """Sends up to limit bytes without reading; returns how many the server took in."""
+    conn.sock.setblocking(False)
+    sent, stalled = 0, 0
+    view = memoryview(data)
+    while sent < limit and stalled < 60:
+        try:
+            sent += conn.sock.send(view)
+            stalled = 0
+        except BlockingIOError:
+            stalled += 1
+            time.sleep(0.005)
+        except (ConnectionResetError, BrokenPipeError):
+            break
+    return sent
+
+
+def replies_not_read(watched):
+    """Ten clients ask for 100 KB again and again and never read: backpressure, or the connection is closed."""
+    conn = watched.connect()
+    conn.value("SET", "big", "x" * 100000)
+    hungry = [watched.connect() for _ in range(10)]
+    for one in hungry:
+        _push(one, request("GET", "big") * 100, 300000)
+    worst = watched.grown_mb()
+    begin = time.monotonic()
+    expect_true(conn.value("PING") == b"PONG", "PING")
+    expect_true(time.monotonic() - begin < 2.0, "others are served at once")
+    for one in hungry:
+        one.close()
+    conn.close()
+    expect_true(worst < 500, "%.0f MB for replies nobody reads" % worst)
+
+
+def output_limit(watched):
+    """With a hard limit a client that does not read is closed, and only that one."""
+    conn = watched.connect()
+    expect(conn.value("CONFIG", "SET", "client-output-buffer-limit", "normal 8mb 0 0"), b"OK", "CONFIG SET")
+    conn.value("SET", "big", "x" * 1000000)
+    one = watched.connect()
+    _push(one, request("GET", "big") * 100, 4000)
+    _push(one, request("GET", "big") * 200, 8000)
+    expect_true(conn.value("PING") == b"PONG", "PING")
+    worst = watched.grown_mb()
+    one.close()
+    conn.close()
+    expect_true(worst < 120, "%.0f MB" % worst)
+
+
+def connects_and_disconnects(watched, count):
+    payload = request("PING")
+    for number in range(count):
+        sock = socket.create_connection(("127.0.0.1", watched.port), timeout=10)
+        if number % 3 == 0:
+            sock.sendall(payload)
+        if number % 7 == 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+        sock.close()
+    expect_true(watched.grown_mb() < 64, "%.0f MB" % watched.grown_mb())
+
+
+def thousand_idle(watched):
+    conns = [watched.connect() for _ in range(900)]
+    for conn in conns[::50]:
+        expect_true(conn.value("PING") == b"PONG", "PING")
+    expect_true(watched.clients() >= 900, "all connected")
+    grown = watched.grown_mb()
+    for conn in conns:
+        conn.close()
+    expect_true(grown < 40, "%.0f MB for 900 connections" % grown)
+
+
+CHILD = """
+import socket, sys, time
+sys.path.insert(0, sys.argv[2])
+from resp import Connection, request
+conn = Connection(int(sys.argv[1]))
+conn.call("WATCH", "w")
+conn.call("MULTI")
+conn.call("SET", "half", "done")
+conn.call("INCR", "n")
+conn.send(request("SET", "other", "x" * 1000)[:500])
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def killed_in_multi(watched):
+    lib = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib")
+    for _ in range(5):
+        child = subprocess.Popen([sys.executable, "-B", "-c", CHILD, str(watched.port), lib], stdout=subprocess.PIPE)
+        expect(child.stdout.readline(), b"ready\n", "child")
+        child.send_signal(signal.SIGKILL)
+        child.wait(10)
+        child.stdout.close()
+    conn = watched.connect()
+    expect_true(poll_until(lambda: watched.clients() <= 1, 5.0), "dead clients are noticed")
+    expect(conn.value("MGET", "half", "n", "other"), [None, None, None], "nothing of an unfinished transaction")
+    conn.close()
+
+
+def half_closed(watched):
+    """A client that only closes its sending side still gets its replies."""
+    conn = watched.connect()
+    conn.send(request("SET", "a", "1") + request("GET", "a"))
+    conn.sock.shutdown(socket.SHUT_WR)
+    got = b""
+    try:
+        got = b"".join(conn.read(2))
+    except Eof as end:
+        got = b"".join(end.replies)
+    expect(got, b"+OK\r\n$1\r\n1\r\n", "replies after the half close")
+    conn.close()
+
+
+def max_clients(_):
+    with Watched("--maxclients", "20") as watched:
+        conns = [watched.connect() for _ in range(20)]
+        for conn in conns:
+            expect_true(conn.value("PING") == b"PONG", "PING")
+        for _ in range(50):
+            extra = watched.connect()
+            try:
+                expect(extra.read(1)[0], b"-ERR max number of clients reached\r\n", "one too many")
+                extra.read(1)
+                raise AssertionError("not closed")
+            except Eof:
+                pass
+            extra.close()
+        conns.pop().close()
+
+        def room():
+            conn = watched.connect()
+            try:
+                return conn.value("PING") == b"PONG"
+            except (Eof, Timeout, ConnectionResetError, BrokenPipeError):
+                return False
+            finally:
+                conn.close()
+        expect_true(poll_until(room, 5.0), "room again")
+        for conn in conns:
+            conn.close()
+        expect_true(poll_until(room, 5.0), "healthy")
+
+
+def idle_timeout(_):
+    with Watched("--timeout", "1") as watched:
+        idle, busy = watched.connect(), watched.connect()
+        busy.call("PING")
+        begin = time.monotonic()
+        closed = []
+
+        def step():
+            busy.call("PING")
+            idle.sock.settimeout(0.05)
+            try:
+                closed.append(idle.sock.recv(10) == b"")
+            except socket.timeout:
+                return False
+            return True
+        expect_true(poll_until(step, 8.0), "the idle one is closed")
+        expect_true(closed[0] and time.monotonic() - begin > 0.8, "not before its time")
+        expect_true(busy.value("PING") == b"PONG", "the busy one stays")
+        idle.close()
+        busy.close()
+
+
+def endless_transaction(watched):
+    """MULTI with very many queued commands, then the client leaves."""
+    conn = watched.connect(60.0)
+    conn.call("MULTI")
+    conn.send(request("SET", "k", "v" * 100) * 100000)
+    conn.read(100000, 60.0)
+    conn.close()
+    expect_true(watched.grown_mb() < 300, "%.0f MB" % watched.grown_mb())
+
+
+SHARED = [(replies_not_read, 500), (output_limit, 200), (thousand_idle, 64), (killed_in_multi, 64), (half_closed, 64),
+          (endless_transaction, 300)]
+
+
+def run_all(report, full):
+    for test, most_mb in SHARED:
+        def body(test=test, most_mb=most_mb):
+            with Watched() as watched:
+                test(watched)
+                watched.healthy(most_mb)
+        report.run("hostile clients: " + test.__name__.replace("_", " "), body)
+
+    def many():
+        with Watched() as watched:
+            connects_and_disconnects(watched, 40000 if full else 10000)
+            watched.healthy()
+    report.run("hostile clients: connects and disconnects", many)
+    report.run("hostile clients: maxclients", max_clients, None)
+    report.run("hostile clients: idle timeout", idle_timeout, None)
