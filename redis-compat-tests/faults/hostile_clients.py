@@ -12,53 +12,47 @@ from servers import poll_until
 from watched import Watched
 
 
-def _push(conn, data, limit):
-    """Sends up to limit bytes without reading; returns how many the server took in."""
-    conn.sock.setblocking(False)
-    sent, stalled = 0, 0
-    view = memoryview(data)
-    while sent < limit and stalled < 60:
-        try:
-            sent += conn.sock.send(view)
-            stalled = 0
-        except BlockingIOError:
-            stalled += 1
-            time.sleep(0.005)
-        except (ConnectionResetError, BrokenPipeError):
-            break
-    return sent
+def _worst_mb(watched, seconds):
+    """The most memory the server takes while it is left to work for a while."""
+    worst = 0.0
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        worst = max(worst, watched.grown_mb())
+        time.sleep(0.01)
+    return worst
 
 
 def replies_not_read(watched):
-    """Ten clients ask for 100 KB again and again and never read: backpressure, or the connection is closed."""
+    """Ten clients ask for 400 MB in all and never read: backpressure keeps the replies from piling up."""
     conn = watched.connect()
     conn.value("SET", "big", "x" * 100000)
     hungry = [watched.connect() for _ in range(10)]
     for one in hungry:
-        _push(one, request("GET", "big") * 100, 300000)
-    worst = watched.grown_mb()
+        one.send(request("GET", "big") * 400)
+    worst = _worst_mb(watched, 0.7)
     begin = time.monotonic()
     expect_true(conn.value("PING") == b"PONG", "PING")
     expect_true(time.monotonic() - begin < 2.0, "others are served at once")
-    for one in hungry:
+    first = hungry.pop()
+    expect_true(all(len(raw) == 100011 for raw in first.read(400, 60.0)), "who reads late gets everything")
+    for one in [first, *hungry, conn]:
         one.close()
-    conn.close()
-    expect_true(worst < 500, "%.0f MB for replies nobody reads" % worst)
+    bound = 600 if watched.server.redis else 150  # Redis keeps every reply in memory by default
+    expect_true(worst < bound, "%.0f MB for replies nobody reads" % worst)
 
 
 def output_limit(watched):
-    """With a hard limit a client that does not read is closed, and only that one."""
+    """With a hard limit memory stays near it, whatever a client that does not read has asked for."""
     conn = watched.connect()
     expect(conn.value("CONFIG", "SET", "client-output-buffer-limit", "normal 8mb 0 0"), b"OK", "CONFIG SET")
     conn.value("SET", "big", "x" * 1000000)
     one = watched.connect()
-    _push(one, request("GET", "big") * 100, 4000)
-    _push(one, request("GET", "big") * 200, 8000)
+    one.send(request("GET", "big") * 200)
+    worst = _worst_mb(watched, 0.5)
     expect_true(conn.value("PING") == b"PONG", "PING")
-    worst = watched.grown_mb()
     one.close()
     conn.close()
-    expect_true(worst < 120, "%.0f MB" % worst)
+    expect_true(worst < 60, "%.0f MB" % worst)
 
 
 def connects_and_disconnects(watched, count):
@@ -189,7 +183,7 @@ def endless_transaction(watched):
     expect_true(watched.grown_mb() < 300, "%.0f MB" % watched.grown_mb())
 
 
-SHARED = [(replies_not_read, 500), (output_limit, 200), (thousand_idle, 64), (killed_in_multi, 64), (half_closed, 64),
+SHARED = [(replies_not_read, 600), (output_limit, 200), (thousand_idle, 64), (killed_in_multi, 64), (half_closed, 64),
           (endless_transaction, 300)]
 
 
