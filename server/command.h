@@ -57,5 +57,7 @@ CommandRows client_commands();
 CommandRows transaction_commands();
 CommandRows server_commands();
 CommandRows introspection_commands();
+CommandRows config_commands();
+CommandRows diagnostics_commands();
 
 }  // namespace cloakroom::server

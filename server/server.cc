@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sodium.h>
 
 #include <bit>
@@ -88,6 +89,8 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
   keyspace = std::make_unique<storage::Keyspace>(keyspace_options(*settings), clock);
   for (uint32_t i = 0; i < io_threads_of(*settings); ++i) threads.push_back(std::make_unique<IoThread>(*this, i));
   apply_config(*settings);
+  startup_bytes = mallinfo2().uordblks;
+  overhead_bytes_ = startup_bytes;
 }
 
 Server::~Server() = default;
@@ -196,6 +199,10 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
 }
 
 void Server::every_100ms() {
+  size_t buffers = 0;
+  clients.for_each([&](Client& client) { buffers += client.query_memory.load() + client.output_bytes.load(); });
+  client_bytes = buffers;
+  overhead_bytes_ = startup_bytes + buffers;
   uint64_t processed = 0;
   for (const auto& thread : threads) processed += thread->stats.commands_processed.get();
   ops_samples_[ops_position_++ % ops_samples_.size()] = processed - ops_last_;
@@ -205,6 +212,17 @@ void Server::every_100ms() {
   instantaneous_ops = static_cast<int64_t>(recent * 10 / ops_samples_.size());
   const size_t used = used_memory_bytes();
   if (used > peak_memory_bytes) peak_memory_bytes = used;
+}
+
+size_t Server::keys_count(storage::Access& access) const {
+  size_t keys = 0;
+  for (const storage::Shard* shard : keyspace->shards()) {
+    const bool held = access.guard().holds(shard->index);
+    if (!held) access.guard().take(shard->index);
+    for (const auto& table : shard->tables) keys += table == nullptr ? 0 : table->size();
+    if (!held) access.guard().release_unchanged();
+  }
+  return keys;
 }
 
 size_t Server::used_memory_bytes() const { return keyspace->memory_bytes() + overhead_bytes(); }

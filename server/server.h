@@ -61,6 +61,7 @@ class Server {
   // Memory outside the keyspace that maxmemory counts: fixed parts and clients' buffers, as of the last tick.
   size_t overhead_bytes() const { return overhead_bytes_.load(std::memory_order_relaxed); }
   size_t used_memory_bytes() const;  // what INFO calls used_memory and maxmemory limits
+  size_t keys_count(storage::Access& access) const;  // of all databases; one guard at a time
   void every_100ms();                // on thread 0
   uint64_t random_seed() const;
   // After CONFIG SET and at start: passes on what parts keep copies of.
@@ -79,6 +80,8 @@ class Server {
   std::atomic<uint32_t> monitors{0};
   std::atomic<uint64_t> rejected_connections{0};
   std::atomic<size_t> overhead_bytes_{0};
+  std::atomic<size_t> client_bytes{0};  // of it, clients' buffers
+  size_t startup_bytes = 0;             // of it, what an empty server uses
   std::atomic<size_t> peak_memory_bytes{0};
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE

@@ -73,6 +73,7 @@ class Turn {
     Found found{&shard_, &table, place, entry};
     access_.end(found, key, EndCause::kExpired);
     if (left_ > 0) --left_;
+    shard_.counts.lag_last_at_ms = access_.now_ms();
     shard_.counts.lag_last_ms = access_.now_ms() - deadline;
     shard_.counts.lag_max_ms = std::max(shard_.counts.lag_max_ms, shard_.counts.lag_last_ms);
     return true;

@@ -28,6 +28,7 @@ class PendingIds {
   };
 
   bool empty() const { return by_session_.empty(); }
+  size_t size() const { return by_session_.size(); }
   void add(uint32_t db, uint64_t session_hash, PackedId id, uint64_t set_hash, int64_t due_ms);
   void remove(uint32_t db, uint64_t session_hash, PackedId id, uint64_t set_hash);
   // Sets waiting for this session, without taking them.

@@ -26,9 +26,11 @@ struct ShardCounts {
   int64_t user_sets = 0;      // sets under the user-sessions pattern
   uint64_t sessions_created = 0;
   std::array<uint64_t, static_cast<size_t>(EndCause::kCount)> sessions_ended{};
+  size_t pending_ids = 0;      // in sums only
   uint64_t index_repairs = 0;  // ids that left because no session came
   uint64_t expired = 0;
   uint64_t evicted = 0;
+  int64_t lag_last_at_ms = 0;
   int64_t lag_last_ms = 0;  // of reclaiming after the deadline
   int64_t lag_max_ms = 0;
 };
