@@ -40,7 +40,7 @@ struct Feeder {
   ParserLimits limits;
   RequestParser parser{limits};
   RequestBatch batch;
-  std::vector<char> scratch = std::vector<char>(64 * 1024);
+  std::vector<char> scratch = std::vector<char>(256 * 1024);
 
   void give(std::string_view bytes) {
     while (!bytes.empty()) {
@@ -124,6 +124,11 @@ TEST_CASE("request parser: error texts") {
   }
   CHECK(error_of("*1\r\nPING\r\n") == prefix + "expected '$', got 'P'");
   CHECK(error_of("*1\r\n\r\n") == prefix + "expected '$', got '\r'");
+  for (const char* line :
+       {"SET 'a\r\n", "SET \"a\"b\r\n", "SET 'a'b\r\n", "SET \"a\\\r\n", "SET \"a\"\"b\"\r\n"}) {
+    CAPTURE(line);
+    CHECK(error_of(line) == prefix + "unbalanced quotes in request");
+  }
   CHECK(error_of("SET \"a\r\n") == prefix + "unbalanced quotes in request");
   CHECK(error_of("*1\r\n$536870912\r\n").empty());
   CHECK(error_of("*2147483647\r\n").empty());
@@ -148,6 +153,9 @@ TEST_CASE("request parser: lines that are too long") {
     CHECK(error_of(hidden + std::string(1000, 'x')).empty());
     CHECK(error_of(hidden + std::string(kMaxLineBytes, 'x')) == prefix + text);
   }
+  Feeder at_once;
+  at_once.give(std::string(kMaxLineBytes + 1, 'x') + "\r\n");
+  CHECK(at_once.parser.next(at_once.batch) == RequestParser::Status::kError);
   CHECK(error_of(std::string(kMaxLineBytes - 1, ' ') + "\r\nPING\r\n").empty());
   CHECK(requests_of("ECHO " + std::string(60'000, 'x') + "\r\n") ==
         "2:4=ECHO,60000=" + std::string(60'000, 'x') + ",;");
@@ -162,6 +170,16 @@ TEST_CASE("request parser: limits before authentication") {
   CHECK(error_of(request_of({"AUTH", std::string(16384, 'p')}), false).empty());
   CHECK(error_of(request_of({"AUTH", std::string(16385, 'p')}), false) == prefix + "bulk length");
   CHECK(error_of("*2\r\n$4\r\nAUTH\r\n$536870913\r\n", false) == "ERR Protocol error: invalid bulk length");
+
+  SUBCASE("a request that is whole at once is held to them too") {
+    for (const auto& args :
+         {std::vector<std::string>(11, "an argument"), {"AUTH", std::string(16385, 'p')}}) {
+      Feeder f;
+      f.parser.set_authenticated(false);
+      f.give(request_of(args));
+      CHECK(f.parser.next(f.batch) == RequestParser::Status::kError);
+    }
+  }
 
   SUBCASE("each request is parsed under the limits that the one before it left") {
     Feeder f;
@@ -296,6 +314,31 @@ TEST_CASE("request parser: an announced length costs nothing before bytes arrive
   CHECK(g.parser.memory_bytes() < 1000);
 }
 
+TEST_CASE("request parser: a batch holds what fits and leaves the rest to the next") {
+  Feeder f;
+  std::vector<std::string> args(30);
+  for (size_t i = 0; i < args.size(); ++i) args[i] = "argument " + std::to_string(i);
+  const std::vector<std::string> large(5000, "large");
+  std::string input;
+  for (int i = 0; i < 64; ++i) input += request_of(args);
+  f.give(input + request_of(large) + request_of(args) + request_of(large));
+  std::vector<size_t> sizes;
+  RequestParser::Status status;
+  do {
+    status = f.parser.next(f.batch);
+    for (const Request& request : f.batch) {
+      sizes.push_back(request.args.size());
+      if (request.args.size() == 5000) continue;
+      CHECK(request.wire_bytes == request_of(args).size());
+      CHECK(std::equal(request.args.begin(), request.args.end(), args.begin(), args.end()));
+    }
+  } while (status == RequestParser::Status::kMore);
+  std::vector<size_t> expected(64, 30);
+  expected.insert(expected.end(), {5000, 30, 5000});
+  CHECK((sizes == expected));
+  CHECK(status == RequestParser::Status::kIncomplete);
+}
+
 TEST_CASE("request parser: a request of 200'000 arguments is not read from its start again") {
   const std::string input = request_of(std::vector<std::string>(200'000, "abc"));
   FeedOptions options;
@@ -304,6 +347,17 @@ TEST_CASE("request parser: a request of 200'000 arguments is not read from its s
   CHECK(out.count == 1);
   CHECK(out.wire_bytes == input.size());
   CHECK(out.left == 0);
+
+  // What was read is remembered by argument; a short request is not worth it.
+  Feeder f;
+  f.give(std::string_view(input).substr(0, input.size() / 2));
+  CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
+  CHECK(f.parser.memory_bytes() > f.parser.buffered_bytes() + 99'000 * 16);
+  Feeder g;
+  g.give(request_of({"SET", "key", "value", "EX", "100", "NX"}).substr(0, 50));
+  CHECK(g.parser.next(g.batch) == RequestParser::Status::kIncomplete);
+  g.parser.park();
+  CHECK(g.parser.memory_bytes() < 250);
 }
 
 TEST_CASE("request parser: holds nothing between requests") {
