@@ -98,6 +98,10 @@ struct Row {
     store = f;
     return *this;
   }
+  // Read by name, without a field.
+  constexpr Row acts() && { return effect = Effect::kActs, *this; }
+  // Has a field that nothing reads so far.
+  constexpr Row not_yet() && { return effect = Effect::kKept, *this; }
   template <auto Member>
   constexpr Row into() && {
     return std::move(*this).into(store_field<Member>);

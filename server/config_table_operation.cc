@@ -41,18 +41,20 @@ const char* check_title(ConfigValue& value) {
 }
 
 constinit const Row kRows[] = {
-    integer("hz", "10", 0, kIntMax).check(limit_hz).into<&Config::hz>(),
+    integer("hz", "10", 0, kIntMax).check(limit_hz).into<&Config::hz>().not_yet(),
     boolean("dynamic-hz", true),
     integer("slowlog-log-slower-than", "10000", -1, INT64_MAX).into<&Config::slowlog_log_slower_than>(),
     integer("slowlog-max-len", "128", 0, INT64_MAX).into<&Config::slowlog_max_len>(),
     integer("latency-monitor-threshold", "0", 0, INT64_MAX).into<&Config::latency_monitor_threshold>(),
-    boolean("latency-tracking", true).into<&Config::latency_tracking>(),
+    boolean("latency-tracking", true).into<&Config::latency_tracking>().not_yet(),
     special("latency-tracking-info-percentiles", "50 99 99.9", kPercentiles)
         .flags(kManyWords)
-        .into(store_percentiles),
+        .into(store_percentiles)
+        .not_yet(),
     integer("busy-reply-threshold", "5000", 0, INT64_MAX)
         .alias("lua-time-limit")
-        .into<&Config::busy_reply_threshold>(),
+        .into<&Config::busy_reply_threshold>()
+        .not_yet(),
 
     choice("loglevel", "notice", "debug, verbose, notice, warning").into<&Config::loglevel>(),
     text("logfile").flags(kImmutable).into<&Config::logfile>(),
@@ -69,7 +71,7 @@ constinit const Row kRows[] = {
 
     special("dir", "", kDir).flags(kProtected).starts_as(current_directory).into<&Config::dir>(),
     unset("pidfile").flags(kImmutable).into<&Config::pidfile>(),
-    boolean("daemonize", false).flags(kImmutable),
+    boolean("daemonize", false).flags(kImmutable).acts(),
     choice("supervised", "no", "upstart, systemd, auto, no").flags(kImmutable).into<&Config::supervised>(),
     boolean("always-show-logo", false).flags(kImmutable),
     boolean("set-proc-title", true).flags(kImmutable),
@@ -89,8 +91,8 @@ constinit const Row kRows[] = {
 
     boolean("disable-thp", true).flags(kImmutable),
     boolean("jemalloc-bg-thread", true),
-    choice("oom-score-adj", "no", "no, yes, relative, absolute"),
-    special("oom-score-adj-values", "0 200 800", kOomScores).flags(kManyWords),
+    choice("oom-score-adj", "no", "no, yes, relative, absolute").acts(),
+    special("oom-score-adj-values", "0 200 800", kOomScores).flags(kManyWords).acts(),
     unset("server_cpulist").flags(kImmutable),
     unset("bio_cpulist").flags(kImmutable),
     unset("aof_rewrite_cpulist").flags(kImmutable),

@@ -217,6 +217,9 @@ void prepare_process(ConfigStore& store) {
   if (background) go_to_background();
   make_room_for_clients(store);
   store.on_change({"maxclients"}, allow_max_clients);
+  store.on_change({"port", "bind"}, [](const Config&, const Config&) {
+    return std::optional<std::string>("the addresses the server listens on cannot change while it runs yet");
+  });
   write_pid_file(*config, background);
   apply_kill_score(*config);
   store.on_change({"oom-score-adj", "oom-score-adj-values"},

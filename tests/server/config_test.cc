@@ -38,7 +38,6 @@ TEST_CASE("every row has a default that it accepts and shows") {
   for (size_t i = 0; i < rows.size(); ++i) {
     INFO(rows[i]->name);
     CHECK(config->values[i].text == rows[i]->default_text());
-    CHECK((rows[i]->effect == directives::Effect::kActs) == (rows[i]->store != nullptr));
     CHECK((rows[i]->effect == directives::Effect::kRefused) == !rows[i]->why_refused.empty());
     CHECK(directives::find_row(rows[i]->name)->index == i);
     if (!rows[i]->old_name.empty()) CHECK(directives::find_row(rows[i]->old_name)->index == i);
