@@ -85,6 +85,14 @@ void put_in(Access& access, const KeyRef& key, DetachedValue&& value) {
   if (replaces) access.event(key, EventClass::kNew, "new");
 }
 
+// Takes the guards of the sets linked to a session, so that nothing after it throws GuardsNeeded:
+// a value that has been taken out must be put back.
+void hold_links(Access& access, const KeyRef& key) {
+  storage::ShardSet wanted;
+  SessionIndex::collect_link_shards(access, key, wanted);
+  if (!access.guard().try_add(wanted)) throw storage::GuardsNeeded{wanted};
+}
+
 void rename(Context& ctx, bool only_new) {
   Access& access = ctx.access;
   const KeyRef& from = ctx.key(1);
@@ -102,6 +110,8 @@ void rename(Context& ctx, bool only_new) {
     ctx.reply.error(errors::kNoSuchKey);
     return;
   }
+  hold_links(access, from);
+  hold_links(access, to);
   const Group group(access);
   put_in(access, to, take_out(access, from));
   access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from.raw(), to.raw()});
@@ -171,14 +181,18 @@ void copy_command(Context& ctx) {
     ctx.reply.integer(0);
     return;
   }
+  const Selected selected(access, request.db);
+  hold_links(access, to);
+  const std::string db = std::to_string(request.db);
   const Group group(access);
   DetachedValue copy = access.copy(source);
-  const Selected selected(access, request.db);
+  {
+    // Before the effects of ending a session at `to`: one of its sets may be what is copied.
+    const Selected source_db(access, from_db);
+    access.effect({"COPY", from.raw(), to.raw(), "DB", db, "REPLACE"});
+  }
   put_in(access, to, std::move(copy));
   access.changed(to, EventClass::kGeneric, "copy_to", {});
-  const std::string db = std::to_string(request.db);
-  access.select(from_db);
-  access.effect({"COPY", from.raw(), to.raw(), "DB", db, "REPLACE"});
   ctx.reply.integer(1);
 }
 
@@ -201,6 +215,7 @@ void move_command(Context& ctx) {
     ctx.reply.integer(0);
     return;
   }
+  hold_links(access, key);
   const Group group(access);
   DetachedValue value = take_out(access, key);
   {

@@ -63,7 +63,7 @@ class KeyFilter {
 };
 
 // DBSIZE of the selected database. With `alive_only` keys that have expired and are not yet reclaimed do not
-// count (but for a server whose expiry is over a second late).
+// count.
 uint64_t count_keys(Access& access, bool alive_only);
 
 // KEYS: calls `emit` with the matching keys of one shard after the other, no guard held (unless it was

@@ -8,6 +8,7 @@
 // Ticks are 32 bits and wrap after 795 days; comparisons are by signed difference. Not thread-safe.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -43,10 +44,9 @@ class Wheel {
   bool may_be_due(int64_t now_ms) const {
     return static_cast<int32_t>(tick_at(now_ms) + 1 - floor_.load(std::memory_order_acquire)) >= 0;
   }
-  // Calls visit(ref) for every bucket that may hold an entry expired at `now_ms`. When turns are over a second late it
-  // gives up and answers false.
+  // Calls visit(ref) for every bucket that may hold an entry expired at `now_ms`.
   template <class Visit>
-  bool visit_due(int64_t now_ms, Visit&& visit) const;
+  void visit_due(int64_t now_ms, Visit&& visit) const;
   // Start of the next tick that may have work, in ms; nullopt when nothing is filed.
   std::optional<int64_t> next_work_ms(int64_t now_ms) const;
 
@@ -89,19 +89,20 @@ bool Wheel::advance(int64_t now_ms, Fire&& fire) {
 }
 
 template <class Visit>
-bool Wheel::visit_due(int64_t now_ms, Visit&& visit) const {
+void Wheel::visit_due(int64_t now_ms, Visit&& visit) const {
+  const uint32_t first = next_tick();
   const uint32_t last = tick_at(now_ms) + 1;
-  if (static_cast<int32_t>(last - done_) > static_cast<int32_t>(kSlotsPerLevel)) return false;
-  for (uint32_t tick = done_ + 1; static_cast<int32_t>(last - tick) >= 0; ++tick) {
-    for (uint32_t level = 0; level < kLevels; ++level) {  // slots of higher levels are opened when their time begins
-      if (level > 0 && (tick & ((1u << (6 * level)) - 1)) != 0) break;
-      const uint32_t slot = tick >> (6 * level) & 63;
+  if (static_cast<int32_t>(last - first) < 0) return;
+  for (uint32_t level = 0; level < kLevels; ++level) {
+    const uint32_t shift = 6 * level;
+    const uint32_t slots = std::min((last >> shift) - (first >> shift) + 1, kSlotsPerLevel);
+    for (uint32_t i = 0; i < slots; ++i) {
+      const uint32_t slot = ((first >> shift) + i) & 63;
       for (BucketRef ref = heads_[level * kSlotsPerLevel + slot]; ref != 0; ref = pool_.timer(ref).next) {
         if (static_cast<int32_t>(last - pool_.timer(ref).tick) >= 0) visit(ref);
       }
     }
   }
-  return true;
 }
 
 }  // namespace cloakroom::storage

@@ -1,0 +1,127 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "protocol/output_buffer.h"
+#include "protocol/reply_writer.h"
+#include "server/client.h"
+#include "server/command_table.h"
+#include "server/config.h"
+#include "server/context.h"
+#include "server/io_thread.h"
+#include "server/server.h"
+#include "storage/expiry.h"
+#include "storage/guard_plan.h"
+#include "storage/keyspace_walk.h"
+#include "tests/storage/fixture.h"
+
+namespace cloakroom::server::test {
+
+using Words = std::vector<std::string>;
+
+// A server that neither listens nor runs threads, under a manual clock: runs single commands as EXEC would
+// (under all guards, in the client's database) and answers with the bytes of the reply.
+class CommandFixture {
+ public:
+  struct Effect {
+    uint32_t db;
+    Words words;
+    bool operator==(const Effect&) const = default;
+  };
+
+  CommandFixture() : CommandFixture(one_thread(true), 1'700'000'000'000) {}
+  CommandFixture(Config initial, int64_t now_ms)
+      : clock(now_ms),
+        server(std::make_shared<ConfigStore>(std::move(initial), ""), clock),
+        access(server.threads[0]->access),
+        client_(1, *server.threads[0], {}, now_ms) {
+    access.set_now(now_ms);
+    server.keyspace->set_event_sink(&sink_);
+    server.keyspace->set_effect_sink(&sink_);
+  }
+
+  ~CommandFixture() {  // what values own outside the arena
+    access.guard().take_all();
+    storage::flush_all(access);
+    access.finish();
+    storage::reclaim_flushed(access);
+  }
+  CommandFixture(const CommandFixture&) = delete;
+  CommandFixture& operator=(const CommandFixture&) = delete;
+
+  static Config one_thread(bool session_index) {
+    Config config = *ConfigStore().snapshot();
+    config.io_threads = 1;
+    config.session_index = session_index;
+    config.session_index_pending_ms = 200;
+    return config;
+  }
+
+  std::string run(const Words& words) {
+    std::vector<std::string_view> args(words.begin(), words.end());
+    const Command* command = server.commands.find(args[0]);
+    if (command != nullptr && !command->subcommands.empty())
+      command = server.commands.find_sub(*command, args[1]);
+    KeyCache keys;
+    keys.start(access.schema(), nullptr);
+    protocol::OutputBuffer out;
+    protocol::ReplyWriter reply(out);
+    access.select(db());
+    Context ctx{server, *server.threads[0], client_, access, *command->row, *command, args, reply, keys};
+    if ((command->row->traits & kOwnGuards) == 0) take_guards(ctx);
+    command->row->handler(ctx);
+    access.finish();
+    return std::string(out.flat());
+  }
+
+  void select(uint32_t db) { client_.db = db; }
+  uint32_t db() const { return client_.db; }
+  void advance(int64_t ms) {
+    clock.advance(ms);
+    access.set_now(clock.wall_ms());
+  }
+  void expire_due() {
+    for (storage::Shard* shard : server.keyspace->shards())
+      expiry_turn(access, *shard, clock.wall_ms(), 1'000'000);
+  }
+  std::vector<std::string> take_events() { return std::exchange(sink_.events, {}); }
+  std::vector<Effect> take_effects() { return std::exchange(sink_.effects, {}); }
+
+ private:
+  struct Sink final : storage::EventSink, storage::EffectSink {
+    void event(storage::EventClass, std::string_view name, uint32_t db, std::string_view key) override {
+      events.push_back(std::to_string(db) + " " + std::string(name) + " " + std::string(key));
+    }
+    void effect(uint32_t db, std::span<const std::string_view> command) override {
+      effects.push_back({db, Words(command.begin(), command.end())});
+    }
+    void begin_group() override {}
+    void end_group() override {}
+
+    std::vector<std::string> events;
+    std::vector<Effect> effects;
+  };
+
+  void take_guards(Context& ctx) {
+    std::vector<KeyArg> key_args;
+    collect_keys(ctx.command, ctx.args, key_args);
+    std::vector<storage::KeyUse> uses;
+    for (const KeyArg& arg : key_args) uses.push_back({&ctx.key(arg.index), arg.write, db()});
+    storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true});
+  }
+
+ public:
+  storage::test::ManualClock clock;
+  Server server;
+  storage::Access& access;
+
+ private:
+  Client client_;
+  Sink sink_;
+};
+
+}  // namespace cloakroom::server::test
