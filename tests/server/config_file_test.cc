@@ -184,12 +184,12 @@ TEST_CASE("include: globs, missing files, lines of their own, loops") {
 
 TEST_CASE("the environment stands between file and arguments") {
   const Strings environment{
-      "CLOAKROOM_MAXMEMORY=256mb",       "CLOAKROOM_HZ=30",           "CLOAKROOM_SAVE=60 1 300 10",
+      "CLOAKROOM_MAXMEMORY=256mb",       "CLOAKROOM_TIMEOUT=30",      "CLOAKROOM_SAVE=60 1 300 10",
       "CLOAKROOM_BIO_CPULIST=0-1",       "MAXMEMORY_POLICY=zz",       "CLOAKROOM_PORT=tcp://10.0.0.1:6379",
       "CLOAKROOM_SERVICE_HOST=10.0.0.1", "CLOAKROOM_PORT_6379_TCP=x", "CLOAKROOM_TYPO=1"};
-  const auto result = start({"-", "--hz", "40"}, "hz 20\nmaxmemory 1\n", environment);
+  const auto result = start({"-", "--timeout", "40"}, "timeout 20\nmaxmemory 1\n", environment);
   CHECK(value(result, "maxmemory") == "268435456");
-  CHECK(value(result, "hz") == "40");
+  CHECK(value(result, "timeout") == "40");
   CHECK(value(result, "save") == "60 1 300 10");
   CHECK(value(result, "bio_cpulist") == "0-1");
   CHECK(value(result, "port") == "6379");
@@ -198,8 +198,8 @@ TEST_CASE("the environment stands between file and arguments") {
   CHECK(notices[0] == "Ignored a variable of the environment that names no directive: CLOAKROOM_TYPO");
   CHECK(notices[1] == "Accepted without effect in this version: bio_cpulist");
   CHECK(notices[2].find("save points") != std::string::npos);
-  CHECK(start({}, "", {"CLOAKROOM_HZ=x"}).err ==
-        error_block(2, "hz \"x\"", "argument couldn't be parsed into an integer"));
+  CHECK(start({}, "", {"CLOAKROOM_TIMEOUT=x"}).err ==
+        error_block(2, "timeout \"x\"", "argument couldn't be parsed into an integer"));
   CHECK(start({"--save", ""}).config->startup_notices().empty());
 }
 
