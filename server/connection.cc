@@ -28,6 +28,7 @@ Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
       parser_(thread.server.parser_limits),
       client_(thread.server.clients.next_id(), thread, std::move(texts), thread.server.clock.wall_ms()) {
   client_.fd = fd;
+  thread.refresh_config();  // a password may just have been set
   const bool open = thread.config().requirepass.empty();
   client_.set(Client::kAuthenticated, open);
   parser_.set_authenticated(open);
@@ -52,7 +53,7 @@ bool Connection::receive(Slot& slot) {
     if (!later) close();
     return false;
   }
-  more_ = static_cast<size_t>(n) == room.size();
+  more_ = static_cast<size_t>(n) == room.size() || peer_closed_;
   parser_.received(static_cast<size_t>(n));
   thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
   thread_.stats.reads.add();

@@ -28,6 +28,8 @@ class Connection {
 
   // The socket may be readable: reads once and prepares the first batch in the slot. False: nothing to serve.
   bool receive(IoThread::Slot& slot);
+  // The peer will send no more: what it sent is read to its end, as no further event will tell.
+  void peer_closed() { peer_closed_ = true; }
   // Runs what receive() prepared, answers, and reads on while bytes keep coming.
   void serve(IoThread::Slot& slot);
   void on_writable();
@@ -65,7 +67,8 @@ class Connection {
   protocol::OutputBuffer own_;     // what the socket did not take yet
   std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
   State state_ = State::kReading;
-  bool more_ = false;  // the last read filled its room
+  bool more_ = false;         // the last read filled its room
+  bool peer_closed_ = false;  // end of stream or error seen by the poller
   bool closed_ = false;
 };
 

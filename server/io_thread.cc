@@ -87,6 +87,7 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
     if (event.events & EPOLLOUT) connection->on_writable();
     if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
     Slot& slot = slots[used];
+    if (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) connection->peer_closed();
     if (!connection->receive(slot)) continue;
     if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
       connection->serve(slot);
