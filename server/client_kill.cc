@@ -12,10 +12,10 @@ namespace {
 
 // What CLIENT KILL asks for; what is not given matches everybody.
 struct Filter {
-  std::optional<std::string_view> address;
-  std::optional<std::string_view> local_address;
-  std::optional<ClientType> type;
-  std::optional<uint64_t> id;
+  std::optional<std::string_view> address = {};
+  std::optional<std::string_view> local_address = {};
+  std::optional<ClientType> type = {};
+  std::optional<uint64_t> id = {};
   bool skip_me = true;
 
   bool matches(const Client& client) const {
@@ -92,21 +92,26 @@ int64_t kill(Context& ctx, const Filter& filter) {
   return killed;
 }
 
-}  // namespace
+void kill_address(Context& ctx, std::string_view address) {
+  const Filter filter{.address = address, .skip_me = false};
+  kill(ctx, filter) == 0 ? ctx.reply.error("ERR No such client") : ctx.reply.ok();
+}
 
-void client_kill_command(Context& ctx) {
+void kill_by_options(Context& ctx) {
   Filter filter;
-  if (ctx.argc() == 3) {
-    filter.address = ctx.arg(2);
-    filter.skip_me = false;
-    if (kill(ctx, filter) == 0) return ctx.reply.error("ERR No such client");
-    return ctx.reply.ok();
-  }
   for (size_t i = 2; i < ctx.argc(); i += 2) {
     if (i + 1 >= ctx.argc()) return ctx.reply.error(errors::kSyntax);
     if (!parse_option(ctx, i, filter)) return;
   }
   ctx.reply.integer(kill(ctx, filter));
+}
+
+}  // namespace
+
+void client_kill_command(Context& ctx) {
+  ctx.argc() == 3 ? kill_address(ctx, ctx.arg(2)) : kill_by_options(ctx);
+  // Who killed itself gets this reply and no further one, even inside EXEC.
+  if (ctx.client.is(Client::kCloseAfterReply)) ctx.reply.mute(true);
 }
 
 }  // namespace cloakroom::server

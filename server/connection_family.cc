@@ -115,8 +115,8 @@ void hello(Context& ctx) {
   if (with_auth && !authenticate(ctx, user, password)) return ctx.reply.error(kWrongPass);
   if (!ctx.client.is(Client::kAuthenticated)) {
     return ctx.reply.error(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
-        "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
+        "option can be used to authenticate the client and select the RESP protocol version at the same time");
   }
   if (with_name) {
     ctx.client.change_texts([&](Client::Texts& texts) { texts.name = name; });

@@ -281,7 +281,7 @@ void Dispatcher::call(Client& client, Context& ctx) {
   }
   if (__builtin_expect(server_.monitors.load(std::memory_order_relaxed) != 0, 0) && !ctx.command.is(kSkipMonitor) &&
       !ctx.command.is(kAdmin)) {
-    server_.feed_monitors(thread_, client, ctx.args);
+    server_.feed_monitors(thread_, client, ctx.command, ctx.args);
   }
   access.finish();
   account(client, ctx, errors_before);
@@ -295,7 +295,7 @@ void Dispatcher::run_queued(Client& client, const Command& command, std::span<co
   const uint64_t errors_before = reply.errors();
   command.row->handler(ctx);
   if (server_.monitors.load(std::memory_order_relaxed) != 0 && !command.is(kSkipMonitor) && !command.is(kAdmin)) {
-    server_.feed_monitors(thread_, client, args);
+    server_.feed_monitors(thread_, client, command, args);
   }
   account(client, ctx, errors_before);
 }

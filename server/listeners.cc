@@ -156,7 +156,9 @@ void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
 bool Listeners::refused(int fd, bool unix_socket) {
   const auto& config = server_.threads[0]->config();
   std::string_view answer;
-  if (server_.clients.size() >= static_cast<size_t>(config.maxclients)) {
+  size_t admitted = 0;  // with those whose threads have not taken them over yet
+  for (const auto& thread : server_.threads) admitted += thread->connection_count.load(std::memory_order_relaxed);
+  if (admitted >= static_cast<size_t>(config.maxclients)) {
     answer = kTooManyClients;
     server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
   } else if (config.protected_mode && config.requirepass.empty() && !unix_socket) {

@@ -12,6 +12,7 @@
 
 #include "server/connection.h"
 #include "server/context.h"
+#include "server/redaction.h"
 
 namespace cloakroom::server {
 namespace {
@@ -170,9 +171,11 @@ void Server::on_all_threads(const std::function<void(IoThread&)>& fn) {
   }
 }
 
-void Server::feed_monitors(IoThread& from, const Client& client, std::span<const std::string_view> args) {
-  const std::string line =
-      monitor_line(clock.wall_us(), client.db.load(), client.is(Client::kUnixSocket) ? "unix:" + client.texts().address.substr(0, client.texts().address.rfind(':')) : client.texts().address, args);
+void Server::feed_monitors(IoThread& from, const Client& client, const Command& command,
+                           std::span<const std::string_view> args) {
+  std::string address = client.texts().address;
+  if (client.is(Client::kUnixSocket)) address = "unix:" + address.substr(0, address.rfind(':'));
+  const std::string line = monitor_line(clock.wall_us(), client.db.load(), address, redacted(command, args));
   for (const auto& thread : threads) {
     IoThread* target = thread.get();
     target->append_task([target, line] {
@@ -194,7 +197,7 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
   }
   if (c.slowlog_log_slower_than < 0 || duration_us < c.slowlog_log_slower_than || ctx.command.is(kSkipSlowlog)) return;
   const Client::Texts texts = client.texts();
-  slowlog.add(clock.wall_ms() / 1000, duration_us, ctx.args, texts.address, texts.name,
+  slowlog.add(clock.wall_ms() / 1000, duration_us, redacted(ctx.command, ctx.args), texts.address, texts.name,
               static_cast<size_t>(c.slowlog_max_len));
 }
 

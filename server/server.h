@@ -53,7 +53,7 @@ class Server {
   void on_all_threads(const std::function<void(IoThread&)>& fn);
 
   // A MONITOR line for every monitoring client; under the guards of the command when it has any.
-  void feed_monitors(IoThread& from, const Client& client, std::span<const std::string_view> args);
+  void feed_monitors(IoThread& from, const Client& client, const Command& command, std::span<const std::string_view> args);
 
   // SLOWLOG and LATENCY bookkeeping of a command that took long enough for either.
   void note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us);
