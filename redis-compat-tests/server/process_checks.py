@@ -1,0 +1,256 @@
+"""The process: signals, sockets, limits, supervision."""
+import os
+import pathlib
+import resource
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+
+from report import expect, expect_true
+from resp import Connection, Eof, request
+from servers import Server, poll_until
+
+NOTICE = ["--loglevel", "notice", "--io-threads", "2"]
+
+
+def ended(server, timeout_s=10.0):
+    expect_true(poll_until(lambda: not server.alive(), timeout_s), "the server ends")
+    return server.process.returncode
+
+
+def signals(binary):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with Server(binary, NOTICE) as server:
+            conns = [server.connect() for _ in range(5)]
+            for conn in conns:
+                conn.value("PING")
+            server.process.send_signal(signal.SIGHUP)
+            expect(conns[0].value("PING"), b"PONG", "SIGHUP is ignored")
+            server.process.send_signal(number)
+            expect(ended(server), 0, "exit code")
+            for conn in conns:
+                expect_true(conn.at_eof(), "clients are closed")
+
+
+def signal_in_the_middle(binary):
+    """What was read is answered, whole."""
+    with Server(binary, NOTICE) as server:
+        conns = [server.connect() for _ in range(4)]
+        for conn in conns:
+            conn.send(b"".join(request("SET", "k%d" % i, "v") for i in range(5000)))
+        server.process.send_signal(signal.SIGTERM)
+        for conn in conns:
+            try:
+                replies = conn.read(5000, 10.0)
+            except Eof as error:
+                replies = error.replies
+            expect(set(replies) - {b"+OK\r\n"}, set())
+            expect(bytes(conn.buf), b"", "no reply is cut")
+        expect(ended(server), 0, "exit code")
+
+
+def signal_while_paused(binary):
+    with Server(binary, NOTICE) as server:
+        conn, other = server.connect(), server.connect()
+        conn.value("CLIENT", "PAUSE", "60000", "WRITE")
+        other.send(request("SET", "k", "v"))
+        server.process.send_signal(signal.SIGTERM)
+        expect(ended(server, 3.0), 0, "a pause does not hold up the end")
+
+
+def shutdown_command(binary):
+    for args in ([], ["NOSAVE"], ["NOW", "FORCE"]):
+        with Server(binary, NOTICE) as server:
+            conn = server.connect()
+            expect(conn.call("SHUTDOWN", "ABORT"), ("-", b"ERR No shutdown in progress."))
+            expect(conn.call("SHUTDOWN", "SAVE", "NOSAVE"), ("-", b"ERR syntax error"))
+            conn.send(request("SET", "k", "v") + request("SHUTDOWN", *args) + request("PING"))
+            if not server.redis:  # which drops the replies before it
+                expect(conn.read(1), [b"+OK\r\n"])
+            expect_true(conn.at_eof(), "its only reply is the end")
+            expect(ended(server), 0, "exit code")
+
+
+def unix_socket(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "s")
+        with Server(binary, [*NOTICE, "--unixsocket", path, "--unixsocketperm", "700"]) as server:
+            expect(stat.S_IMODE(os.stat(path).st_mode), 0o700)
+            conns = [Connection(0, path=path) for _ in range(3)]
+            conns[0].value("SET", "k", "v")
+            expect(conns[1].value("GET", "k"), b"v")
+            info = conns[0].value("CLIENT", "INFO")
+            expect_true(b" addr=%s:0 laddr=%s:0 " % (path.encode(), path.encode()) in info and b" flags=U " in info, info.decode())
+            watcher = server.connect()
+            watcher.value("MONITOR")
+            conns[0].value("PING")
+            line = watcher.read(1)[0]
+            expect_true(line.endswith(b' [0 unix:%s] "PING"\r\n' % path.encode()), repr(line))
+            expect(server.connect().value("CLIENT", "KILL", path + ":0"), b"OK", "by its address")
+        expect_true(not os.path.exists(path), "the socket goes with the server")
+
+
+def ipv6(binary):
+    with Server(binary, [*NOTICE, "--bind", "127.0.0.1", "-::1"]) as server:
+        conn = Connection(server.port, host="::1")
+        expect(conn.value("PING"), b"PONG")
+        expect_true(b" addr=[::1]:%d laddr=[::1]:%d " % (conn.sock.getsockname()[1], server.port) in conn.value("CLIENT", "INFO"), "addresses")
+        expect(server.connect().value("CLIENT", "KILL", "ADDR", "[::1]:%d" % conn.sock.getsockname()[1]), 1)
+        expect_true(conn.at_eof(), "killed by its address")
+
+
+def own_address():
+    """An address of this machine that is no loopback; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = probe.getsockname()[0]
+    return None if address.startswith("127.") else address
+
+
+def protected_mode(binary):
+    address = own_address()
+    if address is None:
+        print("     (no address beside loopback: only the setting is checked)")
+    with Server(binary, [*NOTICE, "--bind", "*"]) as server:
+        local = server.connect()
+        expect(local.value("CONFIG", "GET", "protected-mode"), [b"protected-mode", b"yes"])
+        if address is None:
+            return
+        conn = Connection(server.port, host=address)
+        text = conn.read(1)[0]
+        expect_true(text.startswith(b"-DENIED "), repr(text[:60]))
+        expect_true(b"protected mode" in text and text.count(b"\r\n") == 1, "an error that explains: %r" % text)
+        expect_true(conn.at_eof(), "and closes")
+        local.value("CONFIG", "SET", "protected-mode", "no")
+        expect(Connection(server.port, host=address).value("PING"), b"PONG")
+        local.value("CONFIG", "SET", "protected-mode", "yes")
+        local.value("CONFIG", "SET", "requirepass", "x")
+        expect(Connection(server.port, host=address).call("PING")[0], "-", "with a password it is open, but asks")
+
+
+def port_taken(binary):
+    with Server(binary, NOTICE) as server:
+        second = subprocess.run([binary, "--port", str(server.port), "--save", ""], capture_output=True, timeout=20)
+        expect(second.returncode, 1)
+        expect_true(b"ddress already in use" in second.stdout, second.stdout.decode())
+
+
+def alive(pid):
+    try:
+        state = pathlib.Path("/proc/%d/stat" % pid).read_text()
+    except FileNotFoundError:
+        return False
+    return state.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def in_background(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        pid_file = pathlib.Path(folder, "pid")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        done = subprocess.run([binary, "--port", str(port), "--save", "", "--daemonize", "yes", "--pidfile", str(pid_file), "--dir", folder,
+                               "--logfile", os.path.join(folder, "log")], capture_output=True, timeout=20)
+        expect(done.returncode, 0)
+        expect_true(poll_until(lambda: pid_file.exists() and pid_file.read_text().endswith("\n"), 10.0), "a pid file")
+        pid = int(pid_file.read_text())
+        try:
+            def answers():
+                try:
+                    return Connection(port).value("PING") == b"PONG"
+                except OSError:
+                    return False
+
+            expect_true(poll_until(answers, 10.0), "it answers")
+            expect(os.path.realpath("/proc/%d/cwd" % pid), os.path.realpath(folder), "in its directory")
+            expect(os.readlink("/proc/%d/fd/0" % pid), "/dev/null")
+            expect(os.getsid(pid), pid, "a session of its own")
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        expect_true(poll_until(lambda: not alive(pid), 10.0), "it ends")
+        expect_true(not pid_file.exists(), "the pid file goes with it")
+        expect_true(b"PID: %d" % pid in pathlib.Path(folder, "log").read_bytes() or "redis" in binary, "the log names it")
+
+
+def open_files(binary):
+    def start(soft, hard, maxclients, user=None):
+        def prepare():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            if user is not None:
+                os.setgid(user)
+                os.setuid(user)
+
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen([binary, "--port", str(port), "--save", "", "--maxclients", str(maxclients), "--io-threads", "2"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=prepare, cwd="/")
+        return process, port
+
+    def asked(process, port):
+        try:
+            def answer():
+                try:
+                    return Connection(port).value("CONFIG", "GET", "maxclients")
+                except OSError:
+                    return None
+
+            found = []
+            expect_true(poll_until(lambda: found.append(answer()) or found[-1] is not None, 10.0), "it answers")
+            with open("/proc/%d/limits" % process.pid) as limits:
+                files = [line.split()[3] for line in limits if line.startswith("Max open files")]
+            return int(found[-1][1]), int(files[0])
+        finally:
+            process.terminate()
+            text = process.communicate(timeout=20)[0].decode()
+            asked.text = text
+
+    clients, files = asked(*start(200, 4096, 500))
+    expect((clients, files), (500, 532), "raised")
+    expect_true("Increased maximum number of open files to 532 (it was originally set to 200)." in asked.text, asked.text)
+    if os.getuid() == 0 and os.access(binary, os.X_OK):
+        nobody = 65534
+        readable = subprocess.run([binary, "--version"], capture_output=True, user=nobody, cwd="/", check=False).returncode == 0 \
+            if sys.version_info >= (3, 9) else False
+        if readable:
+            clients, files = asked(*start(200, 240, 500, nobody))
+            expect((clients, files), (196, 228), "as far as it goes")
+            expect_true("Current maximum open files is 228. maxclients has been reduced to 196 to compensate for low ulimit." in asked.text,
+                        asked.text)
+
+
+def systemd(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(path)
+            manager.settimeout(10.0)
+            # The manager's address is made known to the server only.
+            options = ["--supervised", "systemd", "--daemonize", "yes"]
+            with Server(binary, options, wait=False, env={**os.environ, "NOTIFY_SOCKET": path}) as server:
+                told = b""
+                while b"READY=1" not in told:
+                    told += manager.recv(4096)
+                expect(server.connect().value("PING"), b"PONG", "ready means serving")
+                expect_true(server.alive(), "it stays in the foreground")
+
+
+CHECKS = [
+    ("SIGTERM and SIGINT", signals),
+    ("SIGTERM in the middle of pipelines", signal_in_the_middle),
+    ("SIGTERM while paused", signal_while_paused),
+    ("SHUTDOWN", shutdown_command),
+    ("unix socket", unix_socket),
+    ("IPv6", ipv6),
+    ("protected mode", protected_mode),
+    ("port taken", port_taken),
+    ("daemonize and pidfile", in_background),
+    ("limit of open files", open_files),
+    ("supervised by systemd", systemd),
+]
