@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "storage/hex.h"
+
 namespace cloakroom::storage {
 namespace {
 
@@ -20,32 +22,50 @@ constexpr std::array<uint8_t, 256> inverse(std::string_view digits) {
 constexpr auto kHexValue = inverse(kHexDigits);
 constexpr auto kBase64Value = inverse(kBase64Digits);
 
-uint8_t hex(char c) { return kHexValue[static_cast<uint8_t>(c)]; }
+uint8_t hex_value(char c) { return kHexValue[static_cast<uint8_t>(c)]; }
 
-// Position of the first digit of each byte pair in a UUID's text.
-constexpr std::array<uint8_t, kUuidBytes> kUuidPairs = {0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+uint64_t load4(const char* p) {
+  uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
 
+int64_t load8(const char* p) {
+  int64_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+__m128i load16(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+void store16(__m128i bytes, char* p) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes); }
+
+// The digits stand at 0-7, 9-12, 14-17, 19-22 and 24-35 of the text.
 bool pack_uuid(std::string_view text, char* out) {
-  if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return false;
-  unsigned bad = 0;
-  for (size_t i = 0; i < kUuidBytes; ++i) {
-    const unsigned high = hex(text[kUuidPairs[i]]);
-    const unsigned low = hex(text[kUuidPairs[i] + 1]);
-    bad |= high | low;
-    out[i] = static_cast<char>(high << 4 | low);
-  }
-  return bad < 16;
+  const char* p = text.data();
+  if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
+  const auto second = static_cast<int64_t>(load4(p + 9) | load4(p + 14) << 32);
+  const auto third = static_cast<int64_t>(load4(p + 19) | load4(p + 24) << 32);
+  __m128i bad = _mm_setzero_si128();
+  const __m128i bytes =
+      hex::pack(_mm_set_epi64x(second, load8(p)), _mm_set_epi64x(load8(p + 28), third), bad);
+  store16(bytes, out);
+  return !hex::is_bad(bad);
 }
 
 bool pack_hex(std::string_view text, char* out) {
+  size_t i = 0;
+  __m128i wrong = _mm_setzero_si128();
+  for (; i + 32 <= text.size(); i += 32) {
+    store16(hex::pack(load16(&text[i]), load16(&text[i + 16]), wrong), out + i / 2);
+  }
   unsigned bad = 0;
-  for (size_t i = 0; i < text.size(); i += 2) {
-    const unsigned high = hex(text[i]);
-    const unsigned low = hex(text[i + 1]);
+  for (; i < text.size(); i += 2) {
+    const unsigned high = hex_value(text[i]);
+    const unsigned low = hex_value(text[i + 1]);
     bad |= high | low;
     out[i / 2] = static_cast<char>(high << 4 | low);
   }
-  return bad < 16;
+  return bad < 16 && !hex::is_bad(wrong);
 }
 
 // Returns the packed size, or 0 when the text is not base64url or its last digit has unused bits set.
@@ -86,20 +106,38 @@ size_t unpack_base64url(std::string_view bytes, char* out) {
   return static_cast<size_t>(at - out);
 }
 
-constexpr std::array<std::array<char, 2>, 256> hex_pairs() {
-  std::array<std::array<char, 2>, 256> pairs{};
-  for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kHexDigits[i >> 4], kHexDigits[i & 15]};
-  return pairs;
+size_t unpack_uuid(std::string_view bytes, char* out) {
+  __m128i first;
+  __m128i second;
+  hex::unpack(load16(bytes.data()), first, second);
+  const auto dash = static_cast<char>(0x80);  // the shuffles leave zero there
+  const __m128i begin = _mm_shuffle_epi8(
+      first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
+  const __m128i middle =
+      _mm_shuffle_epi8(_mm_alignr_epi8(second, first, 14),
+                       _mm_setr_epi8(0, 1, dash, 2, 3, 4, 5, dash, 6, 7, 8, 9, 10, 11, 12, 13));
+  store16(_mm_or_si128(begin, _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0)), out);
+  store16(_mm_or_si128(middle, _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0)), out + 16);
+  const int end = _mm_cvtsi128_si32(_mm_srli_si128(second, 12));
+  std::memcpy(out + 32, &end, sizeof end);
+  return kUuidText;
 }
 
-constexpr auto kHexPairs = hex_pairs();
-
-void unpack_byte(char byte, char* out) { std::memcpy(out, kHexPairs[static_cast<uint8_t>(byte)].data(), 2); }
-
-size_t unpack_uuid(std::string_view bytes, char* out) {
-  out[8] = out[13] = out[18] = out[23] = '-';
-  for (size_t i = 0; i < kUuidBytes; ++i) unpack_byte(bytes[i], out + kUuidPairs[i]);
-  return kUuidText;
+size_t unpack_hex(std::string_view bytes, char* out) {
+  size_t i = 0;
+  for (; i + 16 <= bytes.size(); i += 16) {
+    __m128i first;
+    __m128i second;
+    hex::unpack(load16(&bytes[i]), first, second);
+    store16(first, out + 2 * i);
+    store16(second, out + 2 * i + 16);
+  }
+  for (; i < bytes.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(bytes[i]);
+    out[2 * i] = kHexDigits[byte >> 4];
+    out[2 * i + 1] = kHexDigits[byte & 15];
+  }
+  return 2 * bytes.size();
 }
 
 }  // namespace
@@ -121,8 +159,7 @@ size_t unpack_id(PackedId id, char* out) {
     case IdCodec::kBase64Url:
       return unpack_base64url(id.bytes, out);
     case IdCodec::kHex:
-      for (size_t i = 0; i < id.bytes.size(); ++i) unpack_byte(id.bytes[i], out + 2 * i);
-      return id.bytes.size() * 2;
+      return unpack_hex(id.bytes, out);
     case IdCodec::kRaw:
       break;
   }

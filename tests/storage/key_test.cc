@@ -52,6 +52,22 @@ TEST_CASE("ids are packed where that is loss-free") {
   is(std::string(200, 'a'), IdCodec::kRaw, 200);
 }
 
+TEST_CASE("every digit of an id is checked") {
+  const std::string uuid = "123e4567-e89b-42d3-a456-426614174000";
+  const std::string hex = "00112233445566778899aabbccddeeff0123456789ab";  // 32 digits at once, then the rest
+  for (const std::string& id : {uuid, hex}) {
+    const IdCodec codec = id == uuid ? IdCodec::kUuid : IdCodec::kHex;
+    for (size_t i = 0; i < id.size(); ++i) {
+      for (int byte = 0; byte < 256; ++byte) {
+        std::string text = id;
+        text[i] = static_cast<char>(byte);
+        const bool fits = id[i] == '-' ? byte == '-' : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+        CHECK((pack(text).codec == codec) == fits);
+      }
+    }
+  }
+}
+
 TEST_CASE("random texts over small alphabets come back unchanged") {
   std::mt19937 random(1);
   const std::string alphabets[] = {"0123456789abcdef", "0123456789abcdef-", "ABCab01-_", std::string("\0\xff-a", 4)};
