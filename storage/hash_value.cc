@@ -13,6 +13,9 @@ namespace {
 
 // Beyond this a flat block becomes a table whatever the settings say, as Redis' listpack does.
 constexpr size_t kMaxFlatBytes = size_t{1} << 30;
+// Of kHashFlatLong: what can be searched and rewritten as fast as a table.
+constexpr size_t kMaxLongBytes = 4096;
+constexpr size_t kMaxLongFields = 64;
 
 MemberTable* table_at(const char* value) {
   MemberTable* table;
@@ -39,6 +42,8 @@ std::string clone_table(const char* value) { return pointer_bytes(table_at(value
 
 constexpr ValueOps kFlatOps{Type::kHash,     "listpack",      flat_bytes,
                             nothing_outside, destroy_nothing, clone_flat};
+constexpr ValueOps kLongOps{Type::kHash,     "hashtable",     flat_bytes,
+                            nothing_outside, destroy_nothing, clone_flat};
 constexpr ValueOps kTableOps{Type::kHash,   "hashtable",   table_bytes,
                              table_outside, destroy_table, clone_table};
 
@@ -57,7 +62,6 @@ class FlatDraft {
     count_ = flat.size();
   }
   size_t size() const { return count_; }
-  size_t bytes() const { return bytes_.size(); }
 
   // True when the field is new.
   bool set(std::string_view name, std::string_view value) {
@@ -91,9 +95,13 @@ class FlatDraft {
   // The views in `out` are valid until the next edit.
   FlatHash view() const { return FlatHash(bytes_.data()); }
 
+  bool fits(Kind kind) const {
+    if (kind == Kind::kHashFlat) return bytes_.size() <= kMaxFlatBytes;
+    return bytes_.size() <= kMaxLongBytes && count_ <= kMaxLongFields;
+  }
   // Makes this the value of the key.
-  void store(Access& access, Found& found, const KeyRef& key) {
-    char* out = access.emplace(found, key, Kind::kHashFlat, bytes_.size(), Deadline::kKeep);
+  void store(Access& access, Found& found, const KeyRef& key, Kind kind) {
+    char* out = access.emplace(found, key, kind, bytes_.size(), Deadline::kKeep);
     std::memcpy(out, bytes_.data(), bytes_.size());
   }
 
@@ -128,6 +136,7 @@ class FlatDraft {
 };
 thread_local std::string FlatDraft::bytes_;
 
+// What Redis allows a listpack.
 struct FlatLimits {
   size_t entries;
   size_t value_bytes;
@@ -136,26 +145,26 @@ struct FlatLimits {
       : entries(access.keyspace().settings().hash_max_flat_entries.load(std::memory_order_relaxed)),
         value_bytes(access.keyspace().settings().hash_max_flat_value_bytes.load(std::memory_order_relaxed)) {}
 
-  bool too_long(std::span<const std::string_view> pairs) const {
-    size_t sum = 0;
-    for (const std::string_view text : pairs) {
-      if (text.size() > value_bytes) return true;
-      sum += text.size();
-    }
-    return sum > kMaxFlatBytes;
+  bool allow(std::span<const std::string_view> pairs) const {
+    return std::ranges::all_of(pairs, [&](std::string_view text) { return text.size() <= value_bytes; });
   }
 };
 
-// Makes the key's value a table with the fields of `flat`, which may lie in the value being replaced.
-MemberTable& become_table(Access& access, Found& found, const KeyRef& key, const FlatHash* flat) {
+size_t sum_bytes(std::span<const std::string_view> pairs) {
+  size_t sum = 0;
+  for (const std::string_view text : pairs) sum += text.size();
+  return sum;
+}
+
+// Makes the key's value a table with the fields of `flat`.
+void become_table(Access& access, Found& found, const KeyRef& key, FlatHash flat) {
   auto table = std::make_unique<MemberTable>(access.schema().hash_key());
-  if (flat != nullptr) flat->for_each([&](HashField field) { table->put(field.name, field.value); });
-  MemberTable& made = *table;
+  flat.for_each([&](HashField field) { table->put(field.name, field.value); });
+  const auto outside = static_cast<int64_t>(table->memory_bytes());
   char* out = access.emplace(found, key, Kind::kHashTable, sizeof(MemberTable*), Deadline::kKeep);
   const std::string bytes = pointer_bytes(std::move(table));
   std::memcpy(out, bytes.data(), bytes.size());
-  access.account(found, static_cast<int64_t>(made.memory_bytes()));
-  return made;
+  access.account(found, outside);
 }
 
 template <class Edit>
@@ -202,7 +211,9 @@ size_t FlatHash::size() const {
   return count;
 }
 
-const ValueOps& hash_value_ops(Kind kind) { return kind == Kind::kHashFlat ? kFlatOps : kTableOps; }
+const ValueOps& hash_value_ops(Kind kind) {
+  return kind == Kind::kHashFlat ? kFlatOps : kind == Kind::kHashFlatLong ? kLongOps : kTableOps;
+}
 
 size_t hash_size(const Entry& hash) {
   return is_flat_hash(hash) ? FlatHash(hash.value()).size() : hash_table(hash).size();
@@ -233,34 +244,28 @@ HashField hash_random(const Entry& hash, Access& access) {
 size_t hash_set(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> pairs) {
   if (found && !is_flat_hash(*found.entry)) return set_in_table(access, found, pairs);
   const FlatLimits limits(access);
-  if (found) {
-    const FlatHash flat(found->value());
-    if (limits.too_long(pairs) || flat.size() > limits.entries) {
-      become_table(access, found, key, &flat);
-      return set_in_table(access, found, pairs);
-    }
-  } else if (limits.too_long(pairs)) {
-    become_table(access, found, key, nullptr);
-    return set_in_table(access, found, pairs);
-  }
-
-  if (found) {
+  Kind kind = found ? found->kind() : Kind::kHashFlat;
+  if (!limits.allow(pairs) || (found && FlatHash(found->value()).size() > limits.entries))
+    kind = Kind::kHashFlatLong;
+  if (found && found->kind() == kind) {
     while (!pairs.empty() && overwrite(*found.entry, pairs[0], pairs[1])) pairs = pairs.subspan(2);
     if (pairs.empty()) return 0;
   }
   FlatDraft draft(found.entry);
   size_t added = 0;
-  while (!pairs.empty()) {
+  bool fits = kind == Kind::kHashFlat || sum_bytes(pairs) <= kMaxLongBytes;
+  while (fits && !pairs.empty()) {
     added += draft.set(pairs[0], pairs[1]) ? 1 : 0;
     pairs = pairs.subspan(2);
-    if (draft.size() > limits.entries || draft.bytes() > kMaxFlatBytes) {
-      const FlatHash flat = draft.view();
-      become_table(access, found, key, &flat);
-      return added + set_in_table(access, found, pairs);
-    }
+    if (draft.size() > limits.entries) kind = Kind::kHashFlatLong;
+    fits = draft.fits(kind);
   }
-  draft.store(access, found, key);
-  return added;
+  if (fits) {
+    draft.store(access, found, key, kind);
+    return added;
+  }
+  become_table(access, found, key, draft.view());
+  return added + set_in_table(access, found, pairs);
 }
 
 size_t hash_remove(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> names) {
@@ -268,7 +273,7 @@ size_t hash_remove(Access& access, Found& found, const KeyRef& key, std::span<co
   if (is_flat_hash(*found.entry)) {
     FlatDraft draft(found.entry);
     for (const std::string_view name : names) removed += draft.remove(name) ? 1 : 0;
-    if (removed > 0) draft.store(access, found, key);
+    if (removed > 0) draft.store(access, found, key, found->kind());
     return removed;
   }
   return edit_table(access, found, [&](MemberTable& table) {

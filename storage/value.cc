@@ -17,6 +17,7 @@ const ValueOps& value_ops(Kind kind) {
     case Kind::kStringShared:
       return string_value_ops(kind);
     case Kind::kHashFlat:
+    case Kind::kHashFlatLong:
     case Kind::kHashTable:
       return hash_value_ops(kind);
     case Kind::kSetInts:

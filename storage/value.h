@@ -18,7 +18,8 @@ enum class Kind : uint8_t {
   kStringRaw,       // uint16_t length, bytes
   kStringShared,    // BigString*: bytes outside the entry, shared with replies being sent
   kHashFlat,        // uint32_t size, flat block (hash_value.h)
-  kHashTable,       // HashTable*
+  kHashFlatLong,    // the same, for what Redis would make a table
+  kHashTable,       // MemberTable*
   kSetInts,         // uint32_t size, sorted integers (set_value.h)
   kSetIds,          // uint32_t size, packed ids of one codec and width
   kSetFlat,         // uint32_t size, flat block of members

@@ -173,6 +173,34 @@ TEST_CASE("the thresholds: 128 fields, 64 bytes") {
   CHECK(encoding(fixture, "value") == "hashtable");
 }
 
+TEST_CASE("a few fields with a long value stay one block, more or longer ones become a table of their own") {
+  Fixture fixture;
+  const auto kind = [&] {
+    return fixture.with("h", [&](const KeyRef& key) { return fixture.access.peek(key)->kind(); });
+  };
+  set(fixture, "h", {{"agent", std::string(110, 'a')}, {"ip", "::1"}});
+  CHECK(kind() == Kind::kHashFlatLong);
+  CHECK(encoding(fixture, "h") == "hashtable");
+  CHECK(fixture.value_bytes() < 200);
+  set(fixture, "h", numbered(62));
+  CHECK(kind() == Kind::kHashFlatLong);
+  set(fixture, "h", {{"one more", ""}});
+  CHECK(kind() == Kind::kHashTable);
+  CHECK(content(fixture, "h").size() == 65);
+  fixture.erase("h");
+  CHECK(fixture.value_bytes() == 0);
+
+  set(fixture, "h", {{"a", std::string(2000, 'x')}});
+  set(fixture, "h", {{"b", std::string(2000, 'x')}});
+  CHECK(kind() == Kind::kHashFlatLong);
+  set(fixture, "h", {{"c", std::string(100, 'x')}, {"d", "v"}});
+  CHECK(kind() == Kind::kHashTable);
+  CHECK(content(fixture, "h").size() == 4);
+  fixture.erase("h");
+  set(fixture, "h", {{"a", std::string(5000, 'x')}});
+  CHECK(kind() == Kind::kHashTable);
+}
+
 TEST_CASE("limits changed at run time count from the next change on") {
   Fixture fixture;
   set(fixture, "many", numbered(20));
