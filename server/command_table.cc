@@ -44,6 +44,7 @@ KeySpec parse_key_spec(const std::string& text, const char* command) {
       spec.begin = std::stoi(word.substr(colon + 1));
       begun = true;
     } else {
+      if (word.size() > 2) std::transform(word.begin(), word.end(), word.begin(), lower);  // RO stays, access
       spec.flags.push_back(word);
     }
   }
