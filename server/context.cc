@@ -1,23 +1,31 @@
 #include "server/context.h"
 
+#include <algorithm>
+
 namespace cloakroom::server {
 
-const storage::KeyRef& KeyCache::get(std::string_view raw) {
-  const auto same = [&](const storage::KeyRef& key) {
-    return key.raw().data() == raw.data() && key.raw().size() == raw.size();
-  };
-  if (known_ != nullptr && same(*known_)) return *known_;
-  for (size_t i = 0; i < used_; ++i) {
-    if (same(keys_[i])) return keys_[i];
-  }
+const storage::KeyRef& KeyCache::get(size_t index, std::string_view raw) {
+  if (known_ != nullptr && known_->raw().data() == raw.data() && known_->raw().size() == raw.size())
+    return *known_;
+  if (index >= by_argument_.size()) by_argument_.resize(std::max<size_t>(16, 2 * index));
+  Slot& slot = by_argument_[index];
+  if (slot.round == round_) return keys_[slot.key];
   if (used_ == keys_.size()) keys_.emplace_back();
+  slot = {round_, used_};
   storage::KeyRef& key = keys_[used_++];
   schema_->fill(key, raw);
   return key;
 }
 
-const storage::KeyRef& Context::key(size_t index) { return keys.get(args[index]); }
+void KeyCache::shrink() {
+  keys_ = {};
+  by_argument_ = {};
+}
 
-protocol::SharedBytes* Context::big(size_t index) { return request == nullptr ? nullptr : request->big(index); }
+const storage::KeyRef& Context::key(size_t index) { return keys.get(index, args[index]); }
+
+protocol::SharedBytes* Context::big(size_t index) {
+  return request == nullptr ? nullptr : request->big(index);
+}
 
 }  // namespace cloakroom::server

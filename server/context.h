@@ -28,20 +28,32 @@ class KeyCache {
     schema_ = &schema;
     known_ = known;
     used_ = 0;
+    ++round_;
+    if (__builtin_expect(keys_.size() > kKeptKeys, 0)) shrink();
   }
-  // By the identity of the argument, not its text.
-  const storage::KeyRef& get(std::string_view raw);
+  // The key at argument `index`, whose text is `raw`.
+  const storage::KeyRef& get(size_t index, std::string_view raw);
 
  private:
+  static constexpr size_t kKeptKeys = 4096;
+  struct Slot {
+    uint64_t round = 0;  // of the command the key belongs to
+    size_t key = 0;      // in keys_
+  };
+  void shrink();
+
   const storage::KeySchema* schema_ = nullptr;
   const storage::KeyRef* known_ = nullptr;
   std::deque<storage::KeyRef> keys_;
+  std::vector<Slot> by_argument_;
   size_t used_ = 0;
+  uint64_t round_ = 0;
 };
 
-// Everything a handler may use. A handler parses its arguments, calls storage, and writes exactly one reply; it never
-// touches sockets, threads or locks (rows with kOwnGuards excepted: they take guards through `access`).
-// When it runs, the guards of its keys are held, the clock is frozen, the client's database is selected.
+// Everything a handler may use. A handler parses its arguments, calls storage, and writes exactly one reply;
+// it never touches sockets, threads or locks (rows with kOwnGuards excepted: they take guards through
+// `access`). When it runs, the guards of its keys are held, the clock is frozen, the client's database is
+// selected.
 struct Context {
   Server& server;
   IoThread& thread;
