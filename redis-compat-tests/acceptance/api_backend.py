@@ -111,10 +111,12 @@ def memory_full(_):
 def eviction_keeps_the_index_true(_):
     options = ["--session-index", "yes", "--maxmemory", "6mb", "--maxmemory-policy", "allkeys-lru"]
     with Server(cloakroom_binary(), options) as server:
-        manager = SessionManager(server.port)
+        client = redis.Redis(port=server.port, decode_responses=True)
         for number in range(30000):
-            manager.create("e%d" % (number % 500))
-        client = manager.redis
+            pipe = client.pipeline(transaction=True)  # apart, a session could be evicted before its SADD: a pending id
+            pipe.setex("session:evict-%d" % number, 3600, "x" * 300)
+            pipe.sadd("user_sessions:e%d" % (number % 500), "evict-%d" % number)
+            pipe.execute()
         expect_true(client.info("stats")["evicted_keys"] > 0, "something was evicted")
         live = {key[8:] for key in client.keys("session:*")}
         for user in client.keys("user_sessions:*"):

@@ -55,6 +55,7 @@ class Server:
         own = [] if self.redis or "--session-index" in options else ["--session-index", "no"]
         self.args = [binary, "--port", str(self.port), "--save", "", "--dir", self.dir, "--loglevel", "warning"]
         self.args += [*own, *[str(o) for o in self._for_this_server(options)]]
+        env = {k: v for k, v in (env or os.environ).items() if k != "CLOAKROOM_SERVER"}  # no directive of the server
         self.log_path = os.path.join(self.dir, "server.log")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.args, stdout=log, stderr=log, cwd=self.dir, env=env,

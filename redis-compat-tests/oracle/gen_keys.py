@@ -79,7 +79,7 @@ def database(g):
 
 def objects(g):
     sub = g.pick(("ENCODING", "ENCODING", "ENCODING", "REFCOUNT", "FREQ", "IDLETIME", "HELP", "foo"))
-    norm = {"IDLETIME": "idle", "FREQ": "type", "HELP": "help"}.get(sub)
+    norm = {"IDLETIME": "type", "FREQ": "type", "HELP": "help"}.get(sub)
     args = ["OBJECT", g.word(sub)]
     if sub != "HELP":
         args.append(g.any_key())

@@ -105,7 +105,8 @@ def command(g):
         args = g.pick(((), (b"FILTERBY", b"PATTERN", b"hget*"), (b"FILTERBY", b"MODULE", b"x"), (b"FILTERBY", b"foo"),
                        (b"foo",), (b"FILTERBY", b"foo", b"bar"), (b"FILTERBY", b"ACLCAT", b"nosuch")))
         return [(["COMMAND", "LIST", *args], "unordered")]
-    return ["COMMAND", *g.pick((("HELP",), ("foo",), ("COUNT", "x"), ("GETKEYS",), ("", "x")))]
+    args = g.pick((("HELP",), ("foo",), ("COUNT", "x"), ("GETKEYS",), ("", "x")))
+    return [(["COMMAND", *args], "help" if args[0] == "HELP" else None)]
 
 
 def memory(g):

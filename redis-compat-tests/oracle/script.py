@@ -116,7 +116,7 @@ def differences(theirs, ours):
         label, raw_a, norm, args = a
         raw_b = b[1]
         if label != b[0] or not norms.equal(norm, raw_a, raw_b) and not allowed.reason(args, raw_a, raw_b):
-            out.append("%s\n  redis %r\n  ours  %r%s" % (label, raw_a[:500], raw_b[:500],
+            out.append("%s\n  redis %r\n  ours  %r%s" % (label, raw_a[:250], raw_b[:250],
                                                          norms.explain(norm, raw_a, raw_b)))
         if label != b[0]:
             break

@@ -2,12 +2,13 @@
 import time
 
 
-def shrink(engine, ops, signature, budget_s):
+def shrink(engine, revive, ops, signature, budget_s):
     """The smallest list found within the budget and its difference, or ([], None) if it does not repeat."""
     deadline = time.monotonic() + budget_s
 
     def differs(candidate):
         try:
+            revive(engine)
             engine.reset()
             diff = engine.run(candidate, deep_every=10**9)
         except (OSError, RuntimeError):
