@@ -10,7 +10,8 @@
 // fails.
 namespace cloakroom::server {
 
-bool parse_integer_arg(Context& ctx, size_t index, int64_t& out, std::string_view error = errors::kNotInteger);
+bool parse_integer_arg(Context& ctx, size_t index, int64_t& out,
+                       std::string_view error = errors::kNotInteger);
 bool parse_double_arg(Context& ctx, size_t index, double& out);
 bool parse_long_double_arg(Context& ctx, size_t index, long double& out);
 // 0 or more; every failure gets the one message.

@@ -59,5 +59,6 @@ CommandRows server_commands();
 CommandRows introspection_commands();
 CommandRows config_commands();
 CommandRows diagnostics_commands();
+CommandRows memory_commands();
 
 }  // namespace cloakroom::server

@@ -106,7 +106,8 @@ bool CommandTable::NoCaseEqual::operator()(std::string_view a, std::string_view 
 CommandTable::CommandTable() {
   for (const CommandRows rows :
        {string_commands(), hash_commands(), set_commands(), key_commands(), connection_commands(), client_commands(),
-        transaction_commands(), server_commands(), introspection_commands(), config_commands(), diagnostics_commands()}) {
+        transaction_commands(), server_commands(), introspection_commands(), config_commands(), diagnostics_commands(),
+        memory_commands()}) {
     for (const CommandRow& row : rows) add(row);
   }
   link_subcommands();

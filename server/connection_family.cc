@@ -90,36 +90,26 @@ void hello(Context& ctx) {
     version = static_cast<int>(wanted);
     next = 2;
   }
-  std::string_view user;
-  std::string_view password;
-  std::string_view name;
-  bool with_auth = false;
-  bool with_name = false;
+  // Options act as they are read, whatever is wrong with later ones.
   for (; next < ctx.argc(); ++next) {
     const size_t more = ctx.argc() - next - 1;
     if (equals_nocase(ctx.arg(next), "AUTH") && more >= 2) {
-      with_auth = true;
-      user = ctx.arg(next + 1);
-      password = ctx.arg(next + 2);
+      if (!authenticate(ctx, ctx.arg(next + 1), ctx.arg(next + 2))) return ctx.reply.error(kWrongPass);
       next += 2;
     } else if (equals_nocase(ctx.arg(next), "SETNAME") && more >= 1) {
-      with_name = true;
-      name = ctx.arg(++next);
+      const std::string_view name = ctx.arg(++next);
       if (!valid_client_name(name)) {
         return ctx.reply.error("ERR Client names cannot contain spaces, newlines or special characters.");
       }
+      ctx.client.change_texts([&](Client::Texts& texts) { texts.name = name; });
     } else {
       return ctx.reply.error("ERR Syntax error in HELLO option '" + std::string(ctx.arg(next)) + "'");
     }
   }
-  if (with_auth && !authenticate(ctx, user, password)) return ctx.reply.error(kWrongPass);
   if (!ctx.client.is(Client::kAuthenticated)) {
     return ctx.reply.error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
         "option can be used to authenticate the client and select the RESP protocol version at the same time");
-  }
-  if (with_name) {
-    ctx.client.change_texts([&](Client::Texts& texts) { texts.name = name; });
   }
   if (version != 0) {
     ctx.reply.set_protocol(version);

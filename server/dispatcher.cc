@@ -20,7 +20,8 @@ std::string_view up_to_nul(std::string_view text) { return text.substr(0, text.f
 // Commands that MULTI does not queue.
 bool runs_inside_multi(const Command& command) {
   const std::string_view name = command.full_name;
-  return name == "exec" || name == "discard" || name == "multi" || name == "watch" || name == "quit" || name == "reset";
+  return name == "exec" || name == "discard" || name == "multi" || name == "watch" || name == "quit" ||
+         name == "reset";
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {
     item.has_key = item.command != nullptr && item.command->first_key == 1 && args.size() > 1;
     if (!item.has_key) continue;
     access.schema().fill(batch.first_keys[i], args[1]);
-    access.prefetch_bucket(batch.first_keys[i]);
+    access.prefetch_bucket(batch.first_keys[i], item.command->is(kWrite));
   }
 }
 
@@ -62,11 +63,12 @@ void Dispatcher::prefetch_entries(const Client& client, const PreparedBatch& bat
   }
 }
 
-Outcome Dispatcher::dispatch(Client& client, const PreparedBatch& batch, size_t index, protocol::ReplyWriter& reply) {
+Outcome Dispatcher::dispatch(Client& client, const PreparedBatch& batch, size_t index,
+                             protocol::ReplyWriter& reply) {
   const PreparedBatch::Item& item = batch.items[index];
   const protocol::Request& request = batch.requests[index];
-  return dispatch_prepared(client, item.command, request.args, item.has_key ? &batch.first_keys[index] : nullptr,
-                           &request, reply);
+  return dispatch_prepared(client, item.command, request.args,
+                           item.has_key ? &batch.first_keys[index] : nullptr, &request, reply);
 }
 
 Outcome Dispatcher::dispatch_held(Client& client, const std::vector<std::string>& args,
@@ -77,7 +79,8 @@ Outcome Dispatcher::dispatch_held(Client& client, const std::vector<std::string>
   return dispatch_prepared(client, find_command(views), views, nullptr, nullptr, reply);
 }
 
-Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,
+Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command,
+                                      std::span<const std::string_view> args,
                                       const storage::KeyRef* first_key, const protocol::Request* request,
                                       protocol::ReplyWriter& reply) {
   const uint32_t flags = client.flags.load(std::memory_order_relaxed);
@@ -87,12 +90,14 @@ Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command, st
     unknown_command(client, args, reply);
   } else {
     keys_.start(thread_.access.schema(), first_key);
-    Context ctx{server_, thread_, client, thread_.access, *command->row, *command, args, reply, keys_, request};
+    Context ctx{server_,  thread_, client, thread_.access, *command->row,
+                *command, args,    reply,  keys_,          request};
     outcome = dispatch_known(client, *command, ctx);
   }
   if (outcome == Outcome::kPaused) return outcome;
   const uint32_t after = client.flags.load(std::memory_order_relaxed);
-  if (__builtin_expect((flags | after) & (Client::kReplyOff | Client::kReplySkip | Client::kReplySkipNext), 0)) {
+  if (__builtin_expect((flags | after) & (Client::kReplyOff | Client::kReplySkip | Client::kReplySkipNext),
+                       0)) {
     client.set(Client::kReplySkip, client.is(Client::kReplySkipNext));
     client.set(Client::kReplySkipNext, false);
     reply.mute(false);
@@ -102,10 +107,15 @@ Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command, st
 
 void Dispatcher::unknown_command(Client& client, std::span<const std::string_view> args,
                                  protocol::ReplyWriter& reply) {
+  if (equals_nocase(args[0], "post") || equals_nocase(args[0], "host:")) {
+    client.set(Client::kCloseNow, true);  // a browser made to talk to us: as in Redis, nothing behind it is run
+    return;
+  }
   const Command* container = server_.commands.find(args[0]);
   if (container != nullptr) {
     std::string name(container->full_name);
-    std::transform(name.begin(), name.end(), name.begin(), [](char c) { return static_cast<char>(std::toupper(c)); });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](char c) { return static_cast<char>(std::toupper(c)); });
     reject_with(client, nullptr, reply,
                 fmt::format("ERR unknown subcommand '{}'. Try {} HELP.",
                             up_to_nul(args[1]).substr(0, kUnknownCommandShown), name));
@@ -140,9 +150,10 @@ void Dispatcher::reject_with(Client& client, const Command* command, protocol::R
 bool Dispatcher::reject_for_memory(Client& client, const Command& command, Context& ctx) {
   const Config& config = thread_.config();
   if (config.maxmemory == 0) return false;
-  const auto room = thread_.evictor.make_room(static_cast<size_t>(config.maxmemory), server_.overhead_bytes(),
-                                              server_.keyspace->settings().policy.load(std::memory_order_relaxed),
-                                              static_cast<uint32_t>(config.maxmemory_samples));
+  const auto room =
+      thread_.evictor.make_room(static_cast<size_t>(config.maxmemory), server_.overhead_bytes(),
+                                server_.keyspace->settings().policy.load(std::memory_order_relaxed),
+                                static_cast<uint32_t>(config.maxmemory_samples));
   if (room != storage::Room::kNone) return false;
   bool denied = command.is(kDenyOom);
   if (client.is(Client::kInMulti)) {
@@ -161,7 +172,9 @@ bool Dispatcher::reject_for_memory(Client& client, const Command& command, Conte
 
 // A monitoring client counts as a replica: it may not touch keys.
 bool Dispatcher::reject_for_monitor(Client& client, const Command& command, Context& ctx) {
-  const auto touches_keys = [](const Command& c) { return c.is(kWrite) || c.is(kMayReplicate) || c.is(kReadonly); };
+  const auto touches_keys = [](const Command& c) {
+    return c.is(kWrite) || c.is(kMayReplicate) || c.is(kReadonly);
+  };
   bool denied = touches_keys(command);
   if (command.full_name == "exec" && client.transaction != nullptr) {
     for (size_t i = 0; i < client.transaction->queued(); ++i) {
@@ -177,10 +190,11 @@ bool Dispatcher::reject_debug(Client& client, const Command& command, Context& c
   if (command.row->handler != debug_command) return false;
   const AllowFor allowed = thread_.config().enable_debug_command;
   if (allowed == AllowFor::kEverybody || (allowed == AllowFor::kLocal && client.is_local())) return false;
-  reject_with(client, &command, ctx.reply,
-              "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it "
-              "from a local connection, otherwise you need to set this option in the configuration file, and then "
-              "restart the server.");
+  reject_with(
+      client, &command, ctx.reply,
+      "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it "
+      "from a local connection, otherwise you need to set this option in the configuration file, and then "
+      "restart the server.");
   return true;
 }
 
@@ -213,7 +227,8 @@ Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Conte
   client.last_command.store(command.row, std::memory_order_relaxed);
   if (reject(client, command, ctx)) return Outcome::kDone;
   const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
-  if (__builtin_expect(paused != Pause::kNone, 0) && server_.pause.until_ms.load() > thread_.access.now_ms()) {
+  if (__builtin_expect(paused != Pause::kNone, 0) &&
+      server_.pause.until_ms.load() > thread_.access.now_ms()) {
     bool writes = command.is(kWrite) || command.is(kMayReplicate);
     if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
     if (paused == Pause::kAll || writes) return Outcome::kPaused;
@@ -245,7 +260,8 @@ void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
   if (row.traits & kMemberAt3) plan.members = ctx.args.subspan(3);
   if (row.traits & kStoresSet) {
     for (const storage::KeyUse& use : uses_) {
-      plan.everything = plan.everything || (use.write && storage::SessionIndex::concerns(ctx.access, *use.key));
+      plan.everything =
+          plan.everything || (use.write && storage::SessionIndex::concerns(ctx.access, *use.key));
     }
   }
 }
@@ -279,8 +295,8 @@ void Dispatcher::call(Client& client, Context& ctx) {
   } else {
     run_with_guards(ctx);
   }
-  if (__builtin_expect(server_.monitors.load(std::memory_order_relaxed) != 0, 0) && !ctx.command.is(kSkipMonitor) &&
-      !ctx.command.is(kAdmin)) {
+  if (__builtin_expect(server_.monitors.load(std::memory_order_relaxed) != 0, 0) &&
+      !ctx.command.is(kSkipMonitor) && !ctx.command.is(kAdmin)) {
     server_.feed_monitors(thread_, client, ctx.command, ctx.args);
   }
   access.finish();
@@ -288,13 +304,14 @@ void Dispatcher::call(Client& client, Context& ctx) {
 }
 
 void Dispatcher::run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
-                            protocol::ReplyWriter& reply) {
-  keys_.start(thread_.access.schema(), nullptr);
+                            const storage::KeyRef* first_key, protocol::ReplyWriter& reply) {
+  keys_.start(thread_.access.schema(), first_key);
   Context ctx{server_, thread_, client, thread_.access, *command.row, command, args, reply, keys_, nullptr};
   thread_.access.select(client.db.load(std::memory_order_relaxed));
   const uint64_t errors_before = reply.errors();
   command.row->handler(ctx);
-  if (server_.monitors.load(std::memory_order_relaxed) != 0 && !command.is(kSkipMonitor) && !command.is(kAdmin)) {
+  if (server_.monitors.load(std::memory_order_relaxed) != 0 && !command.is(kSkipMonitor) &&
+      !command.is(kAdmin)) {
     server_.feed_monitors(thread_, client, command, args);
   }
   account(client, ctx, errors_before);

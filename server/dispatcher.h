@@ -24,15 +24,16 @@ enum class Outcome : uint8_t {
   kPaused,  // not begun: CLIENT PAUSE holds it back
 };
 
-// Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no guards held.
+// Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no
+// guards held.
 void drop_client_state(IoThread& thread, Client& client);
 // UNWATCH. Takes the guards it needs unless they are held.
 void unwatch_all(storage::Access& access, Client& client);
 // Leaves MULTI, forgetting the queue and the watches.
 void discard_transaction(storage::Access& access, Client& client);
 
-// The requests of one read, with what the dispatcher finds out about them before any of them runs. Reused; one of several
-// of a thread.
+// The requests of one read, with what the dispatcher finds out about them before any of them runs. Reused;
+// one of several of a thread.
 struct PreparedBatch {
   struct Item {
     const Command* command = nullptr;
@@ -45,8 +46,9 @@ struct PreparedBatch {
   std::vector<storage::KeyRef> first_keys;  // likewise
 };
 
-// Turns requests into replies: finds the command, applies the rules that come before it (arity, authentication,
-// memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per thread.
+// Turns requests into replies: finds the command, applies the rules that come before it (arity,
+// authentication, memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per
+// thread.
 class Dispatcher {
  public:
   // Requests whose entries are loaded ahead of running; more would push each other out of the cache.
@@ -56,8 +58,8 @@ class Dispatcher {
 
   // Reads the clock and the configuration: once for all that was ready together.
   void begin_turn();
-  // Looks up the commands and keys of a batch and starts loading the lines of their buckets. Loading buckets, then
-  // entries, for several requests before running them makes random keys 3x cheaper.
+  // Looks up the commands and keys of a batch and starts loading the lines of their buckets. Loading buckets,
+  // then entries, for several requests before running them makes random keys 3x cheaper.
   void prepare(const Client& client, PreparedBatch& batch);
   // Starts loading the entries of requests [from, from + kWindow); their buckets have arrived.
   void prefetch_entries(const Client& client, const PreparedBatch& batch, size_t from);
@@ -65,9 +67,9 @@ class Dispatcher {
   // A request that was kPaused before, from a copy of its arguments.
   Outcome dispatch_held(Client& client, const std::vector<std::string>& args, protocol::ReplyWriter& reply);
 
-  // Runs a queued command of EXEC: all guards it may need are held.
+  // Runs a queued command of EXEC: all guards it may need are held. `first_key`: that of argument 1, or null.
   void run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
-                  protocol::ReplyWriter& reply);
+                  const storage::KeyRef* first_key, protocol::ReplyWriter& reply);
   const Command* find_command(std::span<const std::string_view> args) const;
 
  private:
@@ -79,7 +81,8 @@ class Dispatcher {
   bool reject_for_memory(Client& client, const Command& command, Context& ctx);
   bool reject_for_monitor(Client& client, const Command& command, Context& ctx);
   bool reject_debug(Client& client, const Command& command, Context& ctx);
-  void reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply, std::string_view error);
+  void reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply,
+                   std::string_view error);
   void unknown_command(Client& client, std::span<const std::string_view> args, protocol::ReplyWriter& reply);
   void call(Client& client, Context& ctx);
   void run_with_guards(Context& ctx);

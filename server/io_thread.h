@@ -73,6 +73,7 @@ struct IoThread {
   protocol::OutputBuffer out;           // replies of the batch being run
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
+  ExecScratch exec_scratch;
   SocketPoller sockets{context};
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Connection>> closed;  // freed when nothing can refer to them any more

@@ -21,12 +21,22 @@ void Transaction::clear_queue() {
 }
 
 void Transaction::args(size_t i, std::vector<std::string_view>& out) const {
-  out.clear();
   const Queued& command = commands_[i];
   for (uint32_t k = 0; k < command.count; ++k) {
     const Arg& arg = args_[command.first_arg + k];
     out.emplace_back(bytes_.data() + arg.offset, arg.size);
   }
+}
+
+void ExecScratch::clear() {
+  args.clear();
+  command_args.clear();
+  keys.clear();
+  first_keys.clear();
+  uses.clear();
+  members.clear();
+  watched.clear();
+  everything = false;
 }
 
 std::unique_ptr<Transaction> TransactionPool::take() {
@@ -37,7 +47,8 @@ std::unique_ptr<Transaction> TransactionPool::take() {
 }
 
 void TransactionPool::give(std::unique_ptr<Transaction> transaction) {
-  if (spare_.size() < kKept && transaction->memory_bytes() <= kKeptBytes) spare_.push_back(std::move(transaction));
+  if (spare_.size() < kKept && transaction->memory_bytes() <= kKeptBytes)
+    spare_.push_back(std::move(transaction));
 }
 
 }  // namespace cloakroom::server

@@ -1,5 +1,3 @@
-#include <deque>
-
 #include "server/client.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
@@ -70,52 +68,53 @@ void unwatch(Context& ctx) {
   ctx.reply.ok();
 }
 
-// Everything EXEC needs to know to take all guards at once: one per EXEC, its memory reused by the thread.
-class ExecPlan {
- public:
-  explicit ExecPlan(Context& ctx) : ctx_(ctx), transaction_(*ctx.client.transaction) {}
+// Whether a command makes EXEC take all guards: it works on the whole keyspace, names no keys but reads them,
+// or crosses databases.
+bool needs_all_guards(const Command& command) {
+  return (command.row->traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select" ||
+         command.full_name == "move" || command.full_name == "copy";
+}
 
-  void take_guards() {
-    uint32_t db = ctx_.client.db.load(std::memory_order_relaxed);
-    for (size_t i = 0; i < transaction_.queued(); ++i) add_command(transaction_.command(i), i, db);
-    for (const Transaction::Watched& watched : transaction_.watched) {
-      watched_.push_back(&keys_.emplace_back(ctx_.access.schema().make(watched.text)));
-    }
-    storage::take_guards(ctx_.access, {.keys = uses_,
-                                       .members = members_,
-                                       .watched = watched_,
-                                       .ends_keys = true,
-                                       .everything = everything_});
+void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& scratch) {
+  const auto first_arg = static_cast<uint32_t>(scratch.args.size());
+  ctx.client.transaction->args(i, scratch.args);
+  const auto args = std::span(scratch.args).subspan(first_arg);
+  const auto first_key = static_cast<uint32_t>(scratch.keys.size());
+  const uint32_t traits = command.row->traits;
+  scratch.everything = scratch.everything || needs_all_guards(command);
+  scratch.key_args.clear();
+  collect_keys(command, args, scratch.key_args);
+  for (const KeyArg& arg : scratch.key_args) {
+    KeyRef& key = scratch.keys.emplace_back();
+    ctx.access.schema().fill(key, args[arg.index]);
+    scratch.uses.push_back({&key, arg.write, ctx.client.db.load(std::memory_order_relaxed)});
+    const bool stores = (traits & kStoresSet) != 0 && arg.write;
+    if (stores && storage::SessionIndex::concerns(ctx.access, key)) scratch.everything = true;
   }
+  const size_t first_member = traits & kMembersFrom2 ? 2 : traits & kMemberAt3 ? 3 : args.size();
+  for (size_t k = first_member; k < args.size(); ++k) scratch.members.push_back(args[k]);
+  scratch.command_args.push_back({first_arg, static_cast<uint32_t>(args.size())});
+  const bool leads = !scratch.key_args.empty() && scratch.key_args[0].index == 1;
+  scratch.first_keys.push_back(leads ? static_cast<int32_t>(first_key) : -1);
+}
 
- private:
-  void add_command(const Command& command, size_t i, uint32_t db) {
-    std::vector<std::string_view>& args = args_.emplace_back();
-    transaction_.args(i, args);
-    // A command that selects or crosses databases, or names no keys but reads them, makes it all guards.
-    const uint32_t traits = command.row->traits;
-    everything_ = everything_ || (traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select" ||
-                  command.full_name == "move" || command.full_name == "copy";
-    std::vector<KeyArg> key_args;
-    collect_keys(command, args, key_args);
-    for (const KeyArg& arg : key_args) {
-      const KeyRef& key = keys_.emplace_back(ctx_.access.schema().make(args[arg.index]));
-      uses_.push_back({&key, arg.write, db});
-      if ((traits & kStoresSet) != 0 && arg.write && storage::SessionIndex::concerns(ctx_.access, key)) everything_ = true;
-    }
-    const size_t first_member = traits & kMembersFrom2 ? 2 : traits & kMemberAt3 ? 3 : args.size();
-    for (size_t k = first_member; k < args.size(); ++k) members_.push_back(args[k]);
+// Takes the guards of everything the queue and the watches name.
+void take_exec_guards(Context& ctx, const Transaction& transaction, ExecScratch& scratch) {
+  scratch.clear();
+  scratch.keys.reserve(transaction.total_args() + transaction.watched.size());
+  scratch.args.reserve(transaction.total_args());
+  for (size_t i = 0; i < transaction.queued(); ++i) plan_command(ctx, transaction.command(i), i, scratch);
+  for (const Transaction::Watched& watched : transaction.watched) {
+    KeyRef& key = scratch.keys.emplace_back();
+    ctx.access.schema().fill(key, watched.text);
+    scratch.watched.push_back(&key);
   }
-
-  Context& ctx_;
-  Transaction& transaction_;
-  std::deque<std::vector<std::string_view>> args_;
-  std::deque<KeyRef> keys_;
-  std::vector<storage::KeyUse> uses_;
-  std::vector<std::string_view> members_;
-  std::vector<const KeyRef*> watched_;
-  bool everything_ = false;
-};
+  storage::take_guards(ctx.access, {.keys = scratch.uses,
+                                    .members = scratch.members,
+                                    .watched = scratch.watched,
+                                    .ends_keys = true,
+                                    .everything = scratch.everything});
+}
 
 // A watched key whose deadline has passed unseen counts as changed. All guards are held.
 bool watched_expired(Context& ctx, const Transaction& transaction) {
@@ -127,13 +126,16 @@ bool watched_expired(Context& ctx, const Transaction& transaction) {
   return false;
 }
 
-void run_queue(Context& ctx, Transaction& transaction) {
+void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& scratch) {
   ctx.reply.array(transaction.queued());
   ctx.access.begin_group();
-  std::vector<std::string_view> args;
   for (size_t i = 0; i < transaction.queued(); ++i) {
-    transaction.args(i, args);
-    ctx.thread.dispatcher.run_queued(ctx.client, transaction.command(i), args, ctx.reply);
+    const ExecScratch::Range args = scratch.command_args[i];
+    const KeyRef* first_key =
+        scratch.first_keys[i] < 0 ? nullptr : &scratch.keys[static_cast<size_t>(scratch.first_keys[i])];
+    ctx.thread.dispatcher.run_queued(ctx.client, transaction.command(i),
+                                     std::span(scratch.args).subspan(args.first, args.count), first_key,
+                                     ctx.reply);
   }
   ctx.access.end_group();
 }
@@ -145,15 +147,16 @@ void exec(Context& ctx) {
   if (client.is(Client::kDirtyExec)) {
     ctx.reply.error("EXECABORT Transaction discarded because of previous errors.");
   } else {
-    ExecPlan plan(ctx);
-    plan.take_guards();
-    const bool dirty = transaction.watcher.dirty.load(std::memory_order_relaxed) || watched_expired(ctx, transaction);
+    ExecScratch& scratch = ctx.thread.exec_scratch;
+    take_exec_guards(ctx, transaction, scratch);
+    const bool dirty =
+        transaction.watcher.dirty.load(std::memory_order_relaxed) || watched_expired(ctx, transaction);
     unwatch_all(ctx.access, client);
     if (dirty) {
       ctx.reply.null_array();
     } else {
       client.set(Client::kInMulti, false);  // commands see themselves outside MULTI
-      run_queue(ctx, transaction);
+      run_queue(ctx, transaction, scratch);
     }
   }
   discard_transaction(ctx.access, client);
@@ -186,27 +189,71 @@ void discard_transaction(storage::Access& access, Client& client) {
 
 CommandRows transaction_commands() {
   static constexpr CommandRow kRows[] = {
-      {.name = "multi", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
-       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "1.2.0", .complexity = "O(1)",
-       .summary = "Begins a transaction: commands are queued until EXEC.", .syntax = "", .traits = kOwnGuards,
+      {.name = "multi",
+       .arity = 1,
+       .flags = "noscript loading stale fast allow_busy",
+       .keys = "",
+       .categories = "@fast @transaction",
+       .tips = "",
+       .group = "transactions",
+       .since = "1.2.0",
+       .complexity = "O(1)",
+       .summary = "Begins a transaction: commands are queued until EXEC.",
+       .syntax = "",
+       .traits = kOwnGuards,
        .handler = multi},
-      {.name = "exec", .arity = 1, .flags = "noscript loading stale skip_slowlog", .keys = "",
-       .categories = "@slow @transaction", .tips = "", .group = "transactions", .since = "1.2.0",
+      {.name = "exec",
+       .arity = 1,
+       .flags = "noscript loading stale skip_slowlog",
+       .keys = "",
+       .categories = "@slow @transaction",
+       .tips = "",
+       .group = "transactions",
+       .since = "1.2.0",
        .complexity = "Depends on commands in the transaction",
-       .summary = "Runs the queued commands as one, unless a watched key has changed.", .syntax = "",
-       .traits = kOwnGuards, .handler = exec},
-      {.name = "discard", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
-       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.0.0",
+       .summary = "Runs the queued commands as one, unless a watched key has changed.",
+       .syntax = "",
+       .traits = kOwnGuards,
+       .handler = exec},
+      {.name = "discard",
+       .arity = 1,
+       .flags = "noscript loading stale fast allow_busy",
+       .keys = "",
+       .categories = "@fast @transaction",
+       .tips = "",
+       .group = "transactions",
+       .since = "2.0.0",
        .complexity = "O(N), when N is the number of queued commands",
-       .summary = "Forgets the queued commands and all watched keys.", .syntax = "", .traits = kOwnGuards,
+       .summary = "Forgets the queued commands and all watched keys.",
+       .syntax = "",
+       .traits = kOwnGuards,
        .handler = discard},
-      {.name = "watch", .arity = -2, .flags = "noscript loading stale fast allow_busy", .keys = "RO @1 range -1 1 0",
-       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.2.0",
-       .complexity = "O(1) for every key.", .summary = "Makes the next EXEC depend on keys staying unchanged.",
-       .syntax = "key [key ...]", .traits = kOwnGuards, .handler = watch},
-      {.name = "unwatch", .arity = 1, .flags = "noscript loading stale fast allow_busy", .keys = "",
-       .categories = "@fast @transaction", .tips = "", .group = "transactions", .since = "2.2.0", .complexity = "O(1)",
-       .summary = "Forgets all watched keys.", .syntax = "", .traits = kOwnGuards, .handler = unwatch},
+      {.name = "watch",
+       .arity = -2,
+       .flags = "noscript loading stale fast allow_busy",
+       .keys = "RO @1 range -1 1 0",
+       .categories = "@fast @transaction",
+       .tips = "",
+       .group = "transactions",
+       .since = "2.2.0",
+       .complexity = "O(1) for every key.",
+       .summary = "Makes the next EXEC depend on keys staying unchanged.",
+       .syntax = "key [key ...]",
+       .traits = kOwnGuards,
+       .handler = watch},
+      {.name = "unwatch",
+       .arity = 1,
+       .flags = "noscript loading stale fast allow_busy",
+       .keys = "",
+       .categories = "@fast @transaction",
+       .tips = "",
+       .group = "transactions",
+       .since = "2.2.0",
+       .complexity = "O(1)",
+       .summary = "Forgets all watched keys.",
+       .syntax = "",
+       .traits = kOwnGuards,
+       .handler = unwatch},
   };
   return kRows;
 }

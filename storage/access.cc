@@ -331,11 +331,11 @@ void Access::finish() {
   changes_in_command_ = 0;
 }
 
-void Access::prefetch_bucket(const KeyRef& key) {
+void Access::prefetch_bucket(const KeyRef& key, bool for_writing) {
   const uint32_t shard = keyspace_.shard_of(key.hash());
   guard_.take(shard);
   if (const Table* table = keyspace_.shard(shard).tables[db_].get()) {
-    __builtin_prefetch(&table->bucket_for_prefetch(key.hash()));
+    table->prefetch_bucket(key.hash(), for_writing);
   }
   guard_.release_unchanged();
 }

@@ -132,7 +132,8 @@ class Access {
   // Ends the command: merges sparse segments, releases the guards, then frees what was dropped.
   void finish();
 
-  void prefetch_bucket(const KeyRef& key);  // takes and releases the guard
+  // Start loading what a lookup of the key will read. Take and release the guard.
+  void prefetch_bucket(const KeyRef& key, bool for_writing);
   void prefetch_entry(const KeyRef& key);
 
   uint64_t random() {

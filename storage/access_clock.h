@@ -10,24 +10,18 @@
 namespace cloakroom::storage {
 
 inline constexpr uint32_t kLruClockMask = (1u << 24) - 1;
-inline constexpr uint32_t kLfuNewCounter =
-    5; // of a new key: it must survive until its second use
+inline constexpr uint32_t kLfuNewCounter = 5;  // of a new key: it must survive until its second use
 inline constexpr uint32_t kLfuMaxCounter = 255;
 
-inline uint32_t lru_clock(int64_t now_ms) {
-  return static_cast<uint32_t>(now_ms / 1000) & kLruClockMask;
-}
+inline uint32_t lru_clock(int64_t now_ms) { return static_cast<uint32_t>(now_ms / 1000) & kLruClockMask; }
 
 // Time since the last access by an LRU word, in whole seconds; right up to 194
 // days.
 inline int64_t idle_ms(uint32_t access, int64_t now_ms) {
-  return static_cast<int64_t>((lru_clock(now_ms) - access) & kLruClockMask) *
-         1000;
+  return static_cast<int64_t>((lru_clock(now_ms) - access) & kLruClockMask) * 1000;
 }
 
-inline uint32_t lfu_clock_minutes(int64_t now_ms) {
-  return static_cast<uint32_t>(now_ms / 60000) & 0xffff;
-}
+inline uint32_t lfu_clock_minutes(int64_t now_ms) { return static_cast<uint32_t>(now_ms / 60000) & 0xffff; }
 
 inline uint32_t lfu_word(uint32_t counter, int64_t now_ms) {
   return lfu_clock_minutes(now_ms) << 8 | counter;
@@ -35,24 +29,18 @@ inline uint32_t lfu_word(uint32_t counter, int64_t now_ms) {
 
 // The counter as of now: one less for each `decay_minutes` gone by (0: never
 // less).
-inline uint32_t lfu_decay(uint32_t access, int64_t now_ms,
-                          uint32_t decay_minutes) {
+inline uint32_t lfu_decay(uint32_t access, int64_t now_ms, uint32_t decay_minutes) {
   const uint32_t counter = access & 255;
-  if (decay_minutes == 0)
-    return counter;
-  const uint32_t periods =
-      ((lfu_clock_minutes(now_ms) - (access >> 8)) & 0xffff) / decay_minutes;
+  if (decay_minutes == 0) return counter;
+  const uint32_t periods = ((lfu_clock_minutes(now_ms) - (access >> 8)) & 0xffff) / decay_minutes;
   return periods > counter ? 0 : counter - periods;
 }
 
 // The counter after one more access: raised with probability 1 / ((counter -
 // kLfuNewCounter) * factor + 1). `random` is 64 uniform bits.
-inline uint32_t lfu_increment(uint32_t counter, uint32_t factor,
-                              uint64_t random) {
-  if (counter >= kLfuMaxCounter)
-    return kLfuMaxCounter;
-  const uint64_t above =
-      counter > kLfuNewCounter ? counter - kLfuNewCounter : 0;
+inline uint32_t lfu_increment(uint32_t counter, uint32_t factor, uint64_t random) {
+  if (counter >= kLfuMaxCounter) return kLfuMaxCounter;
+  const uint64_t above = counter > kLfuNewCounter ? counter - kLfuNewCounter : 0;
   const uint64_t odds = above * factor + 1;
   return random % odds == 0 ? counter + 1 : counter;
 }
@@ -61,14 +49,10 @@ inline uint32_t lfu_increment(uint32_t counter, uint32_t factor,
 inline uint32_t new_access_word(bool lfu, int64_t now_ms) {
   return lfu ? lfu_word(kLfuNewCounter, now_ms) : lru_clock(now_ms);
 }
-inline uint32_t touched_access_word(bool lfu, uint32_t access, int64_t now_ms,
-                                    uint32_t decay_minutes, uint32_t factor,
-                                    uint64_t random) {
-  if (!lfu)
-    return lru_clock(now_ms);
-  return lfu_word(
-      lfu_increment(lfu_decay(access, now_ms, decay_minutes), factor, random),
-      now_ms);
+inline uint32_t touched_access_word(bool lfu, uint32_t access, int64_t now_ms, uint32_t decay_minutes,
+                                    uint32_t factor, uint64_t random) {
+  if (!lfu) return lru_clock(now_ms);
+  return lfu_word(lfu_increment(lfu_decay(access, now_ms, decay_minutes), factor, random), now_ms);
 }
 
-} // namespace cloakroom::storage
+}  // namespace cloakroom::storage

@@ -20,17 +20,20 @@ void collect_named(Access& access, const GuardPlan& plan, ShardSet& wanted) {
   }
 }
 
-void collect_linked(Access& access, const GuardPlan& plan, ShardSet& wanted) {
+// Answers whether sessions in sets among the keys may have expired unseen.
+bool collect_linked(Access& access, const GuardPlan& plan, ShardSet& wanted) {
+  bool due = false;
   const uint32_t selected = access.db();
   for (const KeyUse& use : plan.keys) {
     access.select(use.db);
     if (use.key->role() == KeyRole::kUserSessions) {
-      SessionIndex::collect_due_shards(access, *use.key, wanted);
+      due = SessionIndex::collect_due_shards(access, *use.key, wanted) || due;
     } else if (use.key->role() == KeyRole::kSession && use.write && plan.ends_keys) {
       SessionIndex::collect_link_shards(access, *use.key, wanted);
     }
   }
   access.select(selected);
+  return due;
 }
 
 bool subset(const ShardSet& wanted, const Guard& guard) {
@@ -58,14 +61,16 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
   if (!access.keyspace().session_index()) return;
   for (;;) {
     ShardSet linked;
-    collect_linked(access, plan, linked);
-    if (subset(linked, guard)) break;
+    const bool due = collect_linked(access, plan, linked);
+    if (subset(linked, guard)) {
+      if (due) end_due(access, plan);
+      return;
+    }
     if (guard.try_add(linked)) continue;  // more may show, now that more can be looked at
     linked.for_each([&](uint32_t shard) { wanted.add(shard); });
     guard.release();
     guard.take(wanted);
   }
-  end_due(access, plan);
 }
 
 }  // namespace
@@ -86,6 +91,8 @@ void take_guards(Access& access, const GuardPlan& plan) {
   take(access, plan, {});
 }
 
-void take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) { take(access, plan, also); }
+void take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) {
+  take(access, plan, also);
+}
 
 }  // namespace cloakroom::storage

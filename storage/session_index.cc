@@ -23,7 +23,8 @@ Links* many_links(const Entry& session) {
 bool is_set(const Entry& entry) { return entry.type() == Type::kSet; }
 
 bool is_live_session(const Entry& entry, int64_t now_ms) {
-  return !is_set(entry) && (entry.type() == Type::kString || entry.type() == Type::kHash) && !entry.expired(now_ms);
+  return !is_set(entry) && (entry.type() == Type::kString || entry.type() == Type::kHash) &&
+         !entry.expired(now_ms);
 }
 
 }  // namespace
@@ -94,7 +95,8 @@ void SessionIndex::session_created(Access& access, const KeyRef& key, Entry& ent
   Shard& shard = access.shard_for(key);
   ++shard.counts.sessions_created;
   if (shard.pending.empty()) return;
-  for (const uint64_t set_hash : shard.pending.take(access.db(), key.hash(), key.id())) add_link(entry, set_hash);
+  for (const uint64_t set_hash : shard.pending.take(access.db(), key.hash(), key.id()))
+    add_link(entry, set_hash);
 }
 
 void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member) {
@@ -152,20 +154,23 @@ void SessionIndex::collect_link_shards(Access& access, const KeyRef& key, ShardS
   for (const uint64_t hash : sets) shards.add(access.keyspace().shard_of(hash));
 }
 
-void SessionIndex::collect_due_shards(Access& access, const KeyRef& key, ShardSet& shards) {
+bool SessionIndex::collect_due_shards(Access& access, const KeyRef& key, ShardSet& shards) {
   const Found found = access.peek(key);
-  if (!found || !is_set(*found.entry)) return;
+  if (!found || !is_set(*found.entry)) return false;
+  bool any = false;
   const Keyspace& keyspace = access.keyspace();
   set_for_each_id(*found.entry, [&](PackedId id) {
     const uint64_t hash = keyspace.schema().session_hash(id);
     const uint32_t shard = keyspace.shard_of(hash);
     if (!keyspace.shard(shard).wheel.may_be_due(access.now_ms())) return;
     shards.add(shard);
+    any = true;
     if (!access.guard().holds(shard)) return;
     const Found session = find_session(access, hash, id);
     if (!session || !session->has(Entry::kHasLink) || !session->expired(access.now_ms())) return;
     for (const uint64_t link : links_of(*session.entry)) shards.add(keyspace.shard_of(link));
   });
+  return any;
 }
 
 void SessionIndex::end_due_members(Access& access, const KeyRef& key) {

@@ -67,6 +67,12 @@ class Table {
   uint32_t db() const { return db_; }
   void set_db(uint32_t db) { db_ = db; }
 
+  // Starts loading the bucket a lookup of `hash` begins with, and for writing its timer too.
+  void prefetch_bucket(uint64_t hash, bool for_writing) const {
+    const Segment* s = segment(hash);
+    __builtin_prefetch(&s->buckets[home_of(hash)]);
+    if (for_writing) __builtin_prefetch(&s->timers[home_of(hash)]);
+  }
   // Starts loading the lines of the entries a lookup of `hash` will read. Inlined by force: GCC takes a function that
   // only prefetches for one without effect, and drops calls of it.
   [[gnu::always_inline]] void prefetch_entries(uint64_t hash) const {
@@ -83,7 +89,6 @@ class Table {
       for (size_t i = 0; i < kPrefetchLines; ++i) __builtin_prefetch(line + i * 64);
     }
   }
-  const Bucket& bucket_for_prefetch(uint64_t hash) const { return segment(hash)->buckets[home_of(hash)]; }
 
   // SCAN: emits every entry whose home is the bucket at `cursor` (home bucket << 32 | 32 directory bits) and returns the
   // next cursor, or 0 after the last. Entries present all the time are emitted at least once over a full walk, whatever

@@ -97,7 +97,7 @@ void run(storage::Keyspace& keyspace, const Keys& keys, size_t count, bool prefe
     out.clear(kWarmBytes);
     for (size_t j = 0; j < kBatch; ++j) {
       keyspace.schema().fill(batch[j], keys[i + j]);
-      if (prefetch) access.prefetch_bucket(batch[j]);
+      if (prefetch) access.prefetch_bucket(batch[j], false);
     }
     for (size_t j = 0; prefetch && j < kBatch; ++j) access.prefetch_entry(batch[j]);
     for (const KeyRef& key : batch) {
