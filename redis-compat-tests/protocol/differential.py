@@ -17,7 +17,7 @@ from report import Report
 from resp import request
 from servers import Server, cloakroom_binary, redis_binary
 
-ANSWER_S = 20.0
+ANSWER_S = 10.0
 LAST = "that was all"
 LAST_REPLY = request(LAST)[4:]
 CLIENT_ID = re.compile(rb"(\$2\r\nid\r\n:)\d+")
