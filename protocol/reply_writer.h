@@ -108,8 +108,11 @@ class ReplyWriter {
 
 inline char* ReplyWriter::write_number(char* at, char type, int64_t value) {
   *at++ = type;
-  if (static_cast<uint64_t>(value) < 10) {
-    *at++ = static_cast<char>('0' + value);
+  const auto small = static_cast<uint32_t>(value);
+  if (static_cast<uint64_t>(value) < 1000) {
+    if (small >= 100) *at++ = static_cast<char>('0' + small / 100);
+    if (small >= 10) *at++ = static_cast<char>('0' + small / 10 % 10);
+    *at++ = static_cast<char>('0' + small % 10);
   } else {
     at = std::to_chars(at, at + 20, value).ptr;
   }
