@@ -121,7 +121,7 @@ class SyntaxParser {
 
   // What is repeated stands directly before: one argument, or as many as the bracket has words.
   static void repeat(std::vector<DocArgument>& out, std::string_view repeated) {
-    const size_t count = SyntaxParser(repeated).parse().size();
+    const size_t count = SyntaxParser(repeated).sequence().size();
     if (count > 1 && out.size() >= count) {
       std::vector<DocArgument> parts(std::make_move_iterator(out.end() - static_cast<std::ptrdiff_t>(count)),
                                      std::make_move_iterator(out.end()));
