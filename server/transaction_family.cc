@@ -24,9 +24,9 @@ void leave_multi(Client& client) {
   client.transaction->clear_queue();
 }
 
-// An idle client keeps no transaction.
+// An idle client keeps no transaction; one that EXEC is running (an UNWATCH may be queued in it) stays.
 void drop_if_unused(Client& client) {
-  if (client.is(Client::kInMulti) || !client.transaction->watched.empty()) return;
+  if (client.is(Client::kInMulti) || client.transaction->queued() != 0 || !client.transaction->watched.empty()) return;
   client.thread.spare_transactions.give(std::move(client.transaction));
 }
 
