@@ -26,7 +26,8 @@ void leave_multi(Client& client) {
 
 // An idle client keeps no transaction; one that EXEC is running (an UNWATCH may be queued in it) stays.
 void drop_if_unused(Client& client) {
-  if (client.is(Client::kInMulti) || client.transaction->queued() != 0 || !client.transaction->watched.empty()) return;
+  const Transaction& transaction = *client.transaction;
+  if (client.is(Client::kInMulti) || transaction.queued() != 0 || !transaction.watched.empty()) return;
   client.thread.spare_transactions.give(std::move(client.transaction));
 }
 
