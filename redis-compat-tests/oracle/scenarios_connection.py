@@ -229,7 +229,8 @@ def multi_odd(s):
                  ["SELECT", "0"], ["MULTI", "x"], ["MULTI"], ["DISCARD", "x"], ["DISCARD"], ["WATCH"], ["MULTI"],
                  ["EXEC"], ["MULTI"], ["MONITOR"], ["EXEC"], ["MULTI"], ["WAIT", "1", "0"], ["EXEC"], ["MULTI"],
                  ["COMMAND", "GETKEYS", "GET", "a"], ["CONFIG", "GET", "maxmemory"], ["DEBUG", "SLEEP", "0"],
-                 ["CLIENT", "PAUSE", "0"], ["CLIENT", "UNPAUSE"], ["FLUSHALL"], ["SWAPDB", "0", "1"], ["EXEC"]):
+                 ["CLIENT", "PAUSE", "0"], ["CLIENT", "UNPAUSE"], ["FLUSHALL"], ["SWAPDB", "0", "1"], ["EXEC"], ["WATCH", "w"], ["MULTI"], ["UNWATCH"], ["SET", "after", "unwatch"],
+                 ["EXEC"], ["GET", "after"], ["MULTI"], ["EXEC"], ["MULTI"], ["UNWATCH"], ["EXEC"], ["KEYS", "*"]):
         s.do("a", *args, norm="shape" if args == ["EXEC"] else None)
 
 

@@ -25,9 +25,9 @@ def raw(s):
 
 
 def long_lines(s):
-    s.raw("a", b"x" * 65536 + b"\r\n")
     s.raw("b", b"PING " + b"x" * 65000 + b"\r\n")
-    s.raw("c", b"x" * 70000)
+    s.send("c", b"x" * 66000)
+    s.read("c", 2, label="66000 bytes without an end of line")
     s.raw("d", b"*" + b"1" * 70000)
     s.raw("e", b"*1\r\n$" + b"1" * 70000)
     s.raw("f", b"ECHO \"" + b"y" * 60000 + b"\"\r\n")

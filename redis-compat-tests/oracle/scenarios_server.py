@@ -1,7 +1,7 @@
 """Server commands: memory full, slow log, statistics, configuration, COMMAND, DEBUG, SHUTDOWN."""
 import re
 
-from gen_server import NAMES
+from gen_server import CONTAINERS_BEYOND, NAMES
 from resp import parse, plain
 
 WRITES = [["SET", "a", "1"], ["SETEX", "a", "100", "1"], ["PSETEX", "a", "100000", "1"], ["SETNX", "a", "1"], ["GETSET", "a", "1"],
@@ -151,7 +151,8 @@ def commands(s):
     for version in ("2", "3"):
         s.do("a", "HELLO", version, norm="hello")
         for name in NAMES:
-            s.do("a", "COMMAND", "INFO", name, norm="command_info")
+            s.do("a", "COMMAND", "INFO", name,
+                 norm="command_container" if name in CONTAINERS_BEYOND else "command_info")
     s.do("a", "COMMAND", "INFO", "get", "nosuch", "SET", norm="command_info")
     for name in NAMES:
         s.do("a", "COMMAND", "DOCS", name, norm="command_docs")

@@ -1,5 +1,7 @@
 """Keys that really expire: short deadlines, waited for in a bounded way."""
-from resp import parse
+import random
+
+from resp import parse, request
 from servers import poll_until
 
 GONE_S = 5.0
@@ -63,9 +65,37 @@ def unread(s):
     s.note("counted", b"yes" if b"expired_keys:20" in s.ask("a", "INFO", "stats") else b"no")
 
 
+def many_short_lives(s):
+    """Two hundred keys, half of them short-lived, changed in many ways at once; who is left in the end?"""
+    rng = random.Random(11)
+    batch = []
+    for number in range(200):
+        key = "r%d" % number
+        ttl_ms = str(rng.choice((500, 700, 900, 10**7)))
+        batch += rng.choice(([["SET", key, "v", "PX", ttl_ms]], [["HSET", key, "f", "v"], ["PEXPIRE", key, ttl_ms]],
+                             [["SADD", key, "1", "x"], ["PEXPIRE", key, ttl_ms]], [["PSETEX", key, ttl_ms, "7"]], [["SET", key, "7"]]))
+    for _ in range(600):
+        key, other = "r%d" % rng.randrange(200), "r%d" % rng.randrange(200)
+        batch.append(rng.choice((["PERSIST", key], ["RENAME", key, other], ["COPY", key, other, "REPLACE"], ["SET", key, "w", "KEEPTTL"],
+                                 ["SET", key, "w"], ["PEXPIRE", key, "800", "NX"], ["PEXPIRE", key, "10000000", "GT"],
+                                 ["PEXPIRE", key, "600", "LT"], ["GETEX", key, "PX", "550"], ["INCR", key], ["HSET", key, "g", "w"],
+                                 ["SADD", key, "y"], ["SUNIONSTORE", key, other], ["GETSET", key, "w"], ["MOVE", key, "1"],
+                                 ["DEL", key], ["APPEND", key, "z"], ["SWAPDB", "0", "1"], ["SETEX", key, "1", "w"])))
+    s.send("a", b"".join(request(*command) for command in batch))
+    s.read("a", len(batch), label="made and changed", timeout_s=10.0)
+    s.do("a", "SET", "witness", "v", "PX", "1500")
+    _gone(s, "witness")
+    for db in ("0", "1"):
+        s.do("a", "SELECT", db)
+        s.do("a", "KEYS", "*", norm="unordered")
+        for number in range(200):
+            s.do("a", "PTTL", "r%d" % number, norm="pttl")
+
+
 SCENARIOS = [
     ("short deadlines", [], short_lives),
     ("deadlines taken back", [], kept),
     ("WATCH and expiry", [], watch_expiry),
     ("expiry without a reader", [], unread),
+    ("many short lives", [], many_short_lives),
 ]
