@@ -1,8 +1,6 @@
-// What an entry's 24-bit access word means, as in Redis 7.0 (whose OBJECT
-// IDLETIME and OBJECT FREQ show it):
+// What an entry's 24-bit access word means, as in Redis 7.0 (whose OBJECT IDLETIME and OBJECT FREQ show it):
 //   LRU policies and noeviction   seconds since 1970, modulo 2^24 (194 days)
-//   LFU policies                  minutes since 1970, modulo 2^16, << 8 |
-//   logarithmic counter of accesses
+//   LFU policies                  minutes since 1970, modulo 2^16, << 8 | logarithmic counter of accesses
 #pragma once
 
 #include <cstdint>
@@ -15,8 +13,7 @@ inline constexpr uint32_t kLfuMaxCounter = 255;
 
 inline uint32_t lru_clock(int64_t now_ms) { return static_cast<uint32_t>(now_ms / 1000) & kLruClockMask; }
 
-// Time since the last access by an LRU word, in whole seconds; right up to 194
-// days.
+// Time since the last access by an LRU word, in whole seconds; right up to 194 days.
 inline int64_t idle_ms(uint32_t access, int64_t now_ms) {
   return static_cast<int64_t>((lru_clock(now_ms) - access) & kLruClockMask) * 1000;
 }
@@ -27,8 +24,7 @@ inline uint32_t lfu_word(uint32_t counter, int64_t now_ms) {
   return lfu_clock_minutes(now_ms) << 8 | counter;
 }
 
-// The counter as of now: one less for each `decay_minutes` gone by (0: never
-// less).
+// The counter as of now: one less for each `decay_minutes` gone by (0: never less).
 inline uint32_t lfu_decay(uint32_t access, int64_t now_ms, uint32_t decay_minutes) {
   const uint32_t counter = access & 255;
   if (decay_minutes == 0) return counter;
@@ -36,23 +32,13 @@ inline uint32_t lfu_decay(uint32_t access, int64_t now_ms, uint32_t decay_minute
   return periods > counter ? 0 : counter - periods;
 }
 
-// The counter after one more access: raised with probability 1 / ((counter -
-// kLfuNewCounter) * factor + 1). `random` is 64 uniform bits.
+// The counter after one more access: raised with probability 1 / ((counter - kLfuNewCounter) * factor + 1).
+// `random` is 64 uniform bits.
 inline uint32_t lfu_increment(uint32_t counter, uint32_t factor, uint64_t random) {
   if (counter >= kLfuMaxCounter) return kLfuMaxCounter;
   const uint64_t above = counter > kLfuNewCounter ? counter - kLfuNewCounter : 0;
   const uint64_t odds = above * factor + 1;
   return random % odds == 0 ? counter + 1 : counter;
-}
-
-// The access word of a new entry, and of an entry accessed now.
-inline uint32_t new_access_word(bool lfu, int64_t now_ms) {
-  return lfu ? lfu_word(kLfuNewCounter, now_ms) : lru_clock(now_ms);
-}
-inline uint32_t touched_access_word(bool lfu, uint32_t access, int64_t now_ms, uint32_t decay_minutes,
-                                    uint32_t factor, uint64_t random) {
-  if (!lfu) return lru_clock(now_ms);
-  return lfu_word(lfu_increment(lfu_decay(access, now_ms, decay_minutes), factor, random), now_ms);
 }
 
 }  // namespace cloakroom::storage

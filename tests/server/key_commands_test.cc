@@ -67,7 +67,8 @@ State state_of(CommandFixture& f) {
 // No set may hold an id without its session, but for ids that wait for theirs.
 void check_index(CommandFixture& f, const State& state) {
   for (const auto& [at, shown] : state) {
-    const auto& [db, key] = at;
+    const uint32_t db = at.first;
+    const std::string& key = at.second;
     if (!key.starts_with("user_sessions:") || shown.type != "+set\r\n") continue;
     for (const std::string& id : shown.value) {
       const auto session = state.find({db, "session:" + id});
@@ -99,7 +100,7 @@ std::string difference(const State& a, const State& b) {
       const std::string in_a = describe(a, key);
       const std::string in_b = describe(b, key);
       if (in_a != in_b)
-        out += std::to_string(key.first) + " " + key.second + ": " + in_a + " / " + in_b + "\n";
+        out.append(key.second).append(": ").append(in_a).append(" / ").append(in_b).append("\n");
     }
   }
   return out;

@@ -257,10 +257,10 @@ TEST_CASE("RANDOMKEY draws every key, and finds the last live one among expired 
     ++drawn[key];
   }
   CHECK(drawn.size() == 20);
-  for (const auto& [name, times] : drawn) {
-    CAPTURE(name);
-    CHECK(times > 800);
-    CHECK(times < 1250);
+  for (const auto& item : drawn) {
+    CAPTURE(item.first);
+    CHECK(item.second > 800);
+    CHECK(item.second < 1250);
   }
   for (int i = 0; i < 5000; ++i) put(f, "k" + std::to_string(i), "v", f.clock.wall_ms() + 1);
   f.advance(2);
