@@ -40,7 +40,7 @@ struct CommandRow {
   const char* since;       // "1.0.0"
   const char* complexity;  // "O(1)"
   const char* summary;     // our own words
-  const char* syntax;      // arguments in documentation notation, without the name: "key value [NX | XX] [GET] [EX seconds | ...]"
+  const char* syntax;      // the arguments, in the notation of command_syntax.h: "key value [condition<NX | XX>]"
   uint32_t traits;
   Handler handler;         // null for a container
 };

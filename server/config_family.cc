@@ -84,7 +84,7 @@ CommandRows config_commands() {
        "A container for configuration commands.", "", kOwnGuards, nullptr},
       {"config|get", -3, "admin noscript loading stale", "", "@admin @slow @dangerous", "", "server", "2.0.0",
        "O(N) when N is the number of configuration parameters provided",
-       "Answers directives and their values.", "parameter [parameter ...]", kOwnGuards, config_get},
+       "Answers directives and their values.", "parameter(parameter)...", kOwnGuards, config_get},
       {"config|help", 2, "loading stale", "", "@slow", "", "server", "5.0.0", "O(1)",
        "Lists the subcommands.", "", kOwnGuards, config_help},
       {"config|resetstat", 2, "admin noscript loading stale", "", "@admin @slow @dangerous", "", "server",
@@ -94,7 +94,7 @@ CommandRows config_commands() {
       {"config|set", -4, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "request_policy:all_nodes response_policy:all_succeeded", "server", "2.0.0",
        "O(N) when N is the number of configuration parameters provided", "Changes directives.",
-       "parameter value [parameter value ...]", kOwnGuards, config_set},
+       "parameter_value(parameter value)...", kOwnGuards, config_set},
   };
   return kRows;
 }

@@ -160,7 +160,7 @@ CommandRows diagnostics_commands() {
       {"latency|histogram", -2, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "nondeterministic_output request_policy:all_nodes response_policy:special", "server", "7.0.0",
        "O(N) where N is the number of commands with latency information being retrieved.",
-       "Answers the distribution of the latencies of commands.", "[command [command ...]]", kOwnGuards,
+       "Answers the distribution of the latencies of commands.", "[command...]", kOwnGuards,
        latency_histogram},
       {"latency|history", 3, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "nondeterministic_output request_policy:all_nodes response_policy:special", "server", "2.8.13", "O(1)",
@@ -170,7 +170,7 @@ CommandRows diagnostics_commands() {
        "Answers the latest spike of every event.", "", kOwnGuards, latency_latest},
       {"latency|reset", -2, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "request_policy:all_nodes response_policy:all_succeeded", "server", "2.8.13", "O(1)",
-       "Forgets spikes.", "[event [event ...]]", kOwnGuards, latency_reset},
+       "Forgets spikes.", "[event...]", kOwnGuards, latency_reset},
   };
   return kRows;
 }

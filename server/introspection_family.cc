@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "server/command_docs.h"
+#include "server/command_notes.h"
 #include "server/command_table.h"
 #include "server/context.h"
 #include "server/errors.h"
@@ -33,9 +34,12 @@ void reply_words(Context& ctx, std::string_view text) {
   for (const std::string& word : list) ctx.reply.simple(word);
 }
 
-void reply_key_spec(Context& ctx, const KeySpec& spec) {
-  protocol::ReplyWriter& r = ctx.reply;
-  r.map(3);
+void reply_key_spec(protocol::ReplyWriter& r, const KeySpec& spec, std::string_view note) {
+  r.map(note.empty() ? 3 : 4);
+  if (!note.empty()) {
+    r.bulk("notes");
+    r.bulk(note);
+  }
   r.bulk("flags");
   r.set(spec.flags.size());
   for (const std::string& flag : spec.flags) r.simple(flag);
@@ -83,11 +87,11 @@ void reply_command_info(Context& ctx, const Command& command) {
   r.integer(command.key_step);
   reply_words(ctx, row.categories);
   const auto tips = words(row.tips);
-  r.array(tips.size());
+  r.set(tips.size());
   for (const std::string& tip : tips) r.bulk(tip);
-  r.array(command.keys.size());
-  for (const KeySpec& spec : command.keys) reply_key_spec(ctx, spec);
-  r.array(command.subcommands.size());
+  r.set(command.keys.size());
+  for (const KeySpec& spec : command.keys) reply_key_spec(r, spec, key_note_of(command.full_name));
+  r.set(command.subcommands.size());
   for (const Command* sub : command.subcommands) reply_command_info(ctx, *sub);
 }
 
@@ -236,7 +240,7 @@ CommandRows introspection_commands() {
   static constexpr CommandRow kRows[] = {
       {"info", -1, "loading stale", "", "@slow @dangerous",
        "nondeterministic_output request_policy:all_shards response_policy:special", "server", "1.0.0", "O(1)",
-       "Describes the server and its state.", "[section [section ...]]", kOwnGuards, info},
+       "Describes the server and its state.", "[section...]", kOwnGuards, info},
       {"command", -1, "loading stale", "", "@slow @connection", "nondeterministic_output_order", "server",
        "2.8.13", "O(N) where N is the total number of Redis commands", "Describes all commands.", "",
        kOwnGuards, command},
@@ -244,7 +248,7 @@ CommandRows introspection_commands() {
        "Counts the commands.", "", kOwnGuards, command_count},
       {"command|docs", -2, "loading stale", "", "@slow @connection", "nondeterministic_output_order",
        "server", "7.0.0", "O(N) where N is the number of commands to look up", "Documents commands.",
-       "[command-name [command-name ...]]", kOwnGuards, command_docs},
+       "[command-name...]", kOwnGuards, command_docs},
       {"command|getkeys", -4, "loading stale", "", "@slow @connection", "", "server", "2.8.13",
        "O(N) where N is the number of arguments to the command", "Answers the keys of a command line.", "",
        kOwnGuards, command_getkeys},
@@ -256,11 +260,12 @@ CommandRows introspection_commands() {
        "Lists the subcommands.", "", kOwnGuards, command_help},
       {"command|info", -2, "loading stale", "", "@slow @connection", "nondeterministic_output_order",
        "server", "2.8.13", "O(N) where N is the number of commands to look up", "Describes commands.",
-       "[command-name [command-name ...]]", kOwnGuards, command_info},
+       "[command-name...]", kOwnGuards, command_info},
       {"command|list", -2, "loading stale", "", "@slow @connection", "nondeterministic_output_order",
        "server", "7.0.0", "O(N) where N is the total number of Redis commands",
-       "Lists the names of commands.", "[FILTERBY MODULE module-name | ACLCAT category | PATTERN pattern]",
-       kOwnGuards, command_list},
+       "Lists the names of commands.",
+       "[FILTERBY filterby<MODULE module-name | ACLCAT category | PATTERN pattern>]", kOwnGuards,
+       command_list},
   };
   return kRows;
 }

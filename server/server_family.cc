@@ -114,7 +114,6 @@ void bgsave(Context& ctx) {
 
 constexpr const char* kAdminAcl = "@admin @slow @dangerous";
 constexpr const char* kLoadAdmin = "admin noscript loading stale";
-constexpr const char* kReplicationSyntax = "host port";
 
 constexpr CommandRow kRows[] = {
     {"time", 1, "loading stale fast", "", "@fast", "nondeterministic_output", "server", "2.6.0", "O(1)",
@@ -128,12 +127,13 @@ constexpr CommandRow kRows[] = {
     {"shutdown", -1, "admin noscript loading stale no_multi allow_busy", "", kAdminAcl, "", "server", "1.0.0",
      "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise "
      "O(1)",
-     "Ends the server.", "[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", kNoTrait, shutdown},
+     "Ends the server.", "[nosave_save<NOSAVE | SAVE>] [NOW{since=7.0.0}] [FORCE{since=7.0.0}] [ABORT{since=7.0.0}]",
+     kNoTrait, shutdown},
     {"wait", 3, "noscript", "", "@slow @connection", "request_policy:all_shards response_policy:agg_min",
      "generic", "3.0.0", "O(1)", "Waits until replicas have the connection's writes.", "numreplicas timeout",
      kNoTrait, wait},
     {"debug", -2, kLoadAdmin, "", kAdminAcl, "", "server", "1.0.0", "Depends on subcommand.", "For testing.",
-     "subcommand [argument [argument ...]]", kOwnGuards, debug_command},
+     "", kOwnGuards, debug_command},
     {"lolwut", -1, "readonly fast", "", "@read @fast", "", "server", "5.0.0", "",
      "Answers a picture and the version.", "[VERSION version]", kNoTrait, lolwut},
     {"readonly", 1, "loading stale fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",
@@ -141,14 +141,15 @@ constexpr CommandRow kRows[] = {
     {"readwrite", 1, "loading stale fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",
      "Ends READONLY.", "", kNoTrait, no_cluster},
     {"replicaof", 3, "admin noscript stale no_async_loading", "", kAdminAcl, "", "server", "5.0.0", "O(1)",
-     "Makes the server a replica, or a master again.", kReplicationSyntax, kNoTrait, replicaof},
+     "Makes the server a replica, or a master again.", "args<host-port(host port) | no-one(NO ONE)>",
+     kNoTrait, replicaof},
     {"slaveof", 3, "admin noscript stale no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
-     "The old name of REPLICAOF.", kReplicationSyntax, kNoTrait, replicaof},
+     "The old name of REPLICAOF.", "args<host-port(host port) | no-one(NO ONE)>", kNoTrait, replicaof},
     {"save", 1, "admin noscript no_async_loading no_multi", "", kAdminAcl, "", "server", "1.0.0",
      "O(N) where N is the total number of keys in all databases", "Saves all data before it answers.", "",
      kNoTrait, no_persistence},
     {"bgsave", -1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
-     "Saves all data in the background.", "[SCHEDULE]", kNoTrait, bgsave},
+     "Saves all data in the background.", "[SCHEDULE{since=3.2.2}]", kNoTrait, bgsave},
     {"bgrewriteaof", 1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
      "Rewrites the append-only log in the background.", "", kNoTrait, no_persistence},
     {"cluster", -2, "", "", "@slow", "", "cluster", "3.0.0", "Depends on subcommand.",

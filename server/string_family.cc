@@ -131,12 +131,6 @@ constexpr char kGrow[] = "write denyoom";
 constexpr char kSubstringCost[] = "O(N), N being the length of the reply";
 constexpr char kAppendCost[] = "O(1) amortized, for short values";
 constexpr char kSetrangeCost[] = "O(M), M being the length of the value";
-constexpr char kSetSyntax[] =
-    "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT "
-    "unix-time-milliseconds | "
-    "KEEPTTL]";
-constexpr char kGetexSyntax[] =
-    "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]";
 
 // clang-format off
 constexpr CommandRow kRows[] = {
@@ -151,7 +145,9 @@ constexpr CommandRow kRows[] = {
     {"getdel", 2, "write fast", "RW ACCESS DELETE @1 range 0 1 0", kWriteFast, "", "string", "6.2.0", "O(1)",
      "Answers a string and deletes its key", "key", kEndsKeys | kKeepsClock, getdel_command},
     {"getex", -2, "write fast", kReadWrite, kWriteFast, "", "string", "6.2.0", "O(1)",
-     "Answers a string and changes its time to live", kGetexSyntax, kKeepsClock, getex_command},
+     "Answers a string and changes its time to live",
+     "key [expiration<EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | "
+     "PERSIST>]", kKeepsClock, getex_command},
     {"getrange", 4, "readonly", kRead, kReadSlow, "", "string", "2.4.0", kSubstringCost,
      "Answers part of a string", "key start end", kKeepsClock, getrange_command},
     {"getset", 3, kGrowFast, kReadWrite, kWriteFast, "", "string", "1.0.0", "O(1)",
@@ -161,26 +157,30 @@ constexpr CommandRow kRows[] = {
     {"incrby", 3, kGrowFast, kReadWrite, kWriteFast, "", "string", "1.0.0", "O(1)",
      "Adds an amount to a number", "key increment", kKeepsClock, incrby_command},
     {"incrbyfloat", 3, kGrowFast, kReadWrite, kWriteFast, "", "string", "2.6.0", "O(1)",
-     "Adds an amount to a number with a fraction", "key increment", kKeepsClock, incrbyfloat_command},
+     "Adds an amount to a number with a fraction", "key increment{double}", kKeepsClock, incrbyfloat_command},
     {"lcs", -3, "readonly", "RO ACCESS @1 range 1 1 0", kReadSlow, "", "string", "7.0.0",
      "O(N*M), N and M being the lengths of the strings",
      "Finds the longest common subsequence of two strings",
-     "key1 key2 [LEN] [IDX] [MINMATCHLEN len] [WITHMATCHLEN]", kNoTrait, lcs_command},
+     "key1 key2 [LEN] [IDX] [MINMATCHLEN len{integer}] [WITHMATCHLEN]", kNoTrait, lcs_command},
     {"mget", -2, "readonly fast", "RO ACCESS @1 range -1 1 0", kReadFast, "request_policy:multi_shard", "string",
      "1.0.0", "O(N), N being the number of keys",
-     "Answers the strings of several keys", "key [key ...]", kNoTrait, mget_command},
+     "Answers the strings of several keys", "key...", kNoTrait, mget_command},
     {"mset", -3, kGrow, "OW UPDATE @1 range -1 2 0", kWriteSlow,
      "request_policy:multi_shard response_policy:all_succeeded", "string", "1.0.1",
      "O(N), N being the number of keys",
-     "Sets several keys at once", "key value [key value ...]", kEndsKeys, mset_command},
+     "Sets several keys at once", "key_value(key value)...", kEndsKeys, mset_command},
     {"msetnx", -3, kGrow, "OW INSERT @1 range -1 2 0", kWriteSlow,
      "request_policy:multi_shard response_policy:agg_min", "string", "1.0.1",
      "O(N), N being the number of keys",
-     "Sets several keys at once if none of them exists", "key value [key value ...]", kEndsKeys, msetnx_command},
+     "Sets several keys at once if none of them exists", "key_value(key value)...", kEndsKeys, msetnx_command},
     {"psetex", 4, kGrow, kOverwrite, kWriteSlow, "", "string", "2.6.0", "O(1)",
      "Sets a string and its time to live in milliseconds", "key milliseconds value", kKeepsClock, psetex_command},
     {"set", -3, kGrow, "RW ACCESS UPDATE VARIABLE_FLAGS @1 range 0 1 0", kWriteSlow, "", "string", "1.0.0", "O(1)",
-     "Sets a string, with conditions and a time to live if wanted", kSetSyntax, kKeepsClock, set_command},
+     "Sets a string, with conditions and a time to live if wanted",
+     "key value [condition<NX | XX>{since=2.6.12}] [GET{since=6.2.0}] "
+     "[expiration<EX seconds{since=2.6.12} | PX milliseconds{since=2.6.12} | "
+     "EXAT unix-time-seconds{since=6.2.0} | PXAT unix-time-milliseconds{since=6.2.0} | KEEPTTL{since=6.0.0}>]",
+     kKeepsClock, set_command},
     {"setex", 4, kGrow, kOverwrite, kWriteSlow, "", "string", "2.0.0", "O(1)",
      "Sets a string and its time to live in seconds", "key seconds value", kKeepsClock, setex_command},
     {"setnx", 3, kGrowFast, "OW INSERT @1 range 0 1 0", kWriteFast, "", "string", "1.0.0", "O(1)",

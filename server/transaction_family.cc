@@ -239,7 +239,7 @@ CommandRows transaction_commands() {
        .since = "2.2.0",
        .complexity = "O(1) for every key.",
        .summary = "Makes the next EXEC depend on keys staying unchanged.",
-       .syntax = "key [key ...]",
+       .syntax = "key...",
        .traits = kOwnGuards,
        .handler = watch},
       {.name = "unwatch",
