@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <chrono>
+#include <cstdlib>
+#include <exception>
 #include <mutex>
 
 #include "server/connection.h"
@@ -48,7 +50,12 @@ void IoThread::run() {
   watch_sockets();
   arm_expiry(0);
   every_100ms();
-  context.run();
+  try {
+    context.run();
+  } catch (const std::exception& error) {  // no handler is meant to throw: say what did, then stop at once
+    log(LogLevel::kWarning, std::string("Unexpected error: ") + error.what());
+    std::abort();
+  }
 }
 
 void IoThread::stop() {

@@ -45,8 +45,9 @@ struct alignas(64) Shard {
   size_t memory_bytes() const { return memory.load(std::memory_order_relaxed); }
   // To be called before the guard is released after a change.
   void publish_memory() {
-    memory.store(arena.used_bytes() + segments.used_bytes() + external_bytes + pending.used_bytes(),
-                 std::memory_order_relaxed);
+    const size_t now = arena.used_bytes() + segments.used_bytes() + external_bytes + pending.used_bytes();
+    // A read must not make the line travel between cores.
+    if (now != memory.load(std::memory_order_relaxed)) memory.store(now, std::memory_order_relaxed);
   }
 
   Lock lock;
