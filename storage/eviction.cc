@@ -92,7 +92,7 @@ bool Evictor::find_any(EvictionPolicy policy, bool spare) {
   return !pool_.empty();
 }
 
-bool Evictor::evict_one() {
+bool Evictor::evict_one(EvictionPolicy policy) {
   while (!pool_.empty()) {
     const Candidate victim = std::move(pool_.back());
     pool_.pop_back();
@@ -101,14 +101,25 @@ bool Evictor::evict_one() {
     access_.select(victim.db);
     take_guards(access_, {.keys = {&use, 1}, .members = {}, .ends_keys = true});
     Found found = access_.find_raw(key, true);
-    const bool still_there = static_cast<bool>(found);
-    if (still_there) {
-      access_.end(found, key, found->expired(access_.now_ms()) ? EndCause::kExpired : EndCause::kEvicted);
-    }
+    const bool expired = found && found->expired(access_.now_ms());
+    // It may have become another since it was drawn, or lost its deadline.
+    const bool goes = expired || (found && allowed(*found.entry, policy, pool_spares_));
+    if (goes) access_.end(found, key, expired ? EndCause::kExpired : EndCause::kEvicted);
     access_.finish();
-    if (still_there) return true;
+    if (goes) return true;
   }
   return false;
+}
+
+// Memory that turns of expiry give back without any victim.
+bool Evictor::flushed_tables_left() {
+  bool left = false;
+  for (const Shard* shard : access_.keyspace().shards()) {
+    access_.guard().take(shard->index);
+    left = left || !shard->detached.empty();
+    access_.guard().release_unchanged();
+  }
+  return left;
 }
 
 Room Evictor::make_room(size_t limit_bytes, size_t other_bytes, EvictionPolicy policy, uint32_t samples) {
@@ -124,13 +135,14 @@ Room Evictor::make_room(size_t limit_bytes, size_t other_bytes, EvictionPolicy p
       room = Room::kEnough;
       break;
     }
-    fill_pool(policy, samples, true);
-    if (pool_.empty()) fill_pool(policy, samples, false);
-    if (!evict_one()) {
-      if (pool_.empty() && !find_any(policy, false)) {
-        room = Room::kNone;
-        break;
-      }
+    if (!pool_spares_) pool_.clear();
+    pool_spares_ = fill_pool(policy, samples, true);
+    if (!pool_spares_) fill_pool(policy, samples, false);
+    if (evict_one(policy)) continue;
+    pool_spares_ = false;
+    if (!find_any(policy, false)) {
+      room = flushed_tables_left() ? Room::kFreeing : Room::kNone;
+      break;
     }
   }
   return room;

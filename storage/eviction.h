@@ -37,11 +37,13 @@ class Evictor {
   bool fill_pool(EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
   void sample_table(Shard& shard, Table& table, EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
   uint64_t score(const Entry& entry, EvictionPolicy policy);
-  bool evict_one();
+  bool evict_one(EvictionPolicy policy);
   bool find_any(EvictionPolicy policy, bool spare_user_sets);
+  bool flushed_tables_left();
 
   Access& access_;
   std::vector<Candidate> pool_;  // by ascending score
+  bool pool_spares_ = true;  // what it was filled with: user-sessions sets are no candidates
   EvictionPolicy pool_policy_ = EvictionPolicy::kNoEviction;
 };
 

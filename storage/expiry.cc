@@ -16,7 +16,7 @@ class Turn {
   Turn(Access& access, Shard& shard, uint32_t budget) : access_(access), shard_(shard), left_(budget) {}
 
   bool run() {
-    const bool served = shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
+    shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
       fire(ref);
       return left_ > 0;
     });
@@ -24,7 +24,7 @@ class Turn {
     const size_t kReclaimSlice = 256;
     const bool reclaiming = !shard_.detached.empty();
     if (reclaiming) reclaim_detached(access_, shard_, kReclaimSlice);
-    return !served || !shard_.detached.empty();
+    return left_ == 0 || !shard_.detached.empty();
   }
 
  private:
@@ -42,6 +42,7 @@ class Turn {
     bool again = false;
     for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
       const Place place{&segment, number, static_cast<uint32_t>(std::countr_zero(used))};
+      if ((bucket.used() >> place.slot & 1) == 0) continue;  // a set that went with its last session
       const int64_t deadline = table.entry(place)->deadline_ms();
       if (deadline == 0) continue;
       if (access_.now_ms() > deadline) {

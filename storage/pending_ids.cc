@@ -14,10 +14,13 @@ bool is(const Waiting& w, uint32_t db, PackedId id) {
 
 void PendingIds::add(uint32_t db, uint64_t session_hash, PackedId id, uint64_t set_hash, int64_t due_ms) {
   const auto [first, last] = by_session_.equal_range(session_hash);
-  for (auto at = first; at != last; ++at) {
-    if (is(at->second, db, id) && at->second.set_hash == set_hash) return;
+  auto at = first;
+  while (at != last && (!is(at->second, db, id) || at->second.set_hash != set_hash)) ++at;
+  if (at != last) {  // left behind by a set that went unseen: the id waits its full time again
+    at->second.sequence = next_sequence_;
+  } else {
+    by_session_.emplace(session_hash, Waiting{db, id.codec, std::string(id.bytes), set_hash, next_sequence_});
   }
-  by_session_.emplace(session_hash, Waiting{db, id.codec, std::string(id.bytes), set_hash, next_sequence_});
   turns_.push_back({session_hash, next_sequence_++, due_ms});
   if (turns_.size() > 1024 + 4 * by_session_.size()) drop_gone_turns();
 }

@@ -159,6 +159,10 @@ bool SessionIndex::collect_due_shards(Access& access, const KeyRef& key, ShardSe
   if (!found || !is_set(*found.entry)) return false;
   bool any = false;
   const Keyspace& keyspace = access.keyspace();
+  if (set_size(*found.entry) > keyspace.shard_count()) {
+    const auto may_be_due = [&](const Shard* shard) { return shard->wheel.may_be_due(access.now_ms()); };
+    if (std::none_of(keyspace.shards().begin(), keyspace.shards().end(), may_be_due)) return false;
+  }
   set_for_each_id(*found.entry, [&](PackedId id) {
     const uint64_t hash = keyspace.schema().session_hash(id);
     const uint32_t shard = keyspace.shard_of(hash);
