@@ -217,9 +217,16 @@ def _command_entry(node):
     for at in (2, 6, 7):
         if at < len(parts):
             parts[at] = sorted(map(_key, parts[at][1]))
+    if len(parts) > 8:
+        parts[8] = [_without_notes(spec) for spec in parts[8][1]]
     if len(parts) > 9:
         parts[9] = sorted((_key(e[1][0]), _command_entry(e)) for e in parts[9][1])
     return parts
+
+
+def _without_notes(spec):
+    """A key specification; its notes are prose of our own."""
+    return [(k, None if k[1] == b"notes" else v) for k, v in _flat_pairs(spec)]
 
 
 def command_info(a, b, _):

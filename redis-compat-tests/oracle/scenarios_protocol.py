@@ -26,10 +26,9 @@ def raw(s):
 
 def long_lines(s):
     s.raw("b", b"PING " + b"x" * 65000 + b"\r\n")
-    s.send("c", b"x" * 66000)
-    s.read("c", 2, label="66000 bytes without an end of line")
-    s.raw("d", b"*" + b"1" * 70000)
-    s.raw("e", b"*1\r\n$" + b"1" * 70000)
+    for name, start in (("c", b""), ("d", b"*"), ("e", b"*1\r\n$")):
+        s.send(name, start + b"1" * 66000)
+        s.read(name, 2, label="66000 bytes without an end of line after %r" % start)
     s.raw("f", b"ECHO \"" + b"y" * 60000 + b"\"\r\n")
 
 
