@@ -57,6 +57,7 @@ class Run:
         done = 0
         episode = self.arguments.episode or 0
         differing = 0
+        harmless = sum(self.harmless.values())
         engine = self.engine(name)
         while done < commands and self.total < MAX_TOTAL and len(self.found) < MAX_DISTINCT:
             ops = families.build("%s/%d" % (self.arguments.seed, episode), name, EPISODE)
@@ -76,8 +77,9 @@ class Run:
         engine.close()
         self.executed += done
         detail = "%d commands, %d episodes, %.1f s" % (done, episode, time.monotonic() - begin)
-        if differing or sum(self.harmless.values()):
-            self.report.fail("family " + name, "%d differing episodes; %s" % (differing, detail))
+        more = sum(self.harmless.values()) - harmless
+        if differing or more:
+            self.report.fail("family " + name, "%d differing episodes, %d more differing replies; %s" % (differing, more, detail))
         else:
             self.report.ok("family " + name, detail)
 
