@@ -151,6 +151,12 @@ const Command* CommandTable::find_sub(const Command& container, std::string_view
   return nullptr;
 }
 
+const Command* CommandTable::find_full(std::string_view name) const {
+  const size_t bar = name.find('|');
+  const Command* command = find(name.substr(0, bar));
+  return command == nullptr || bar == name.npos ? command : find_sub(*command, name.substr(bar + 1));
+}
+
 bool CommandTable::rename(std::string_view from, std::string_view to) {
   const auto at = by_name_.find(from);
   if (at == by_name_.end()) return false;

@@ -81,6 +81,8 @@ class CommandTable {
   // Case-insensitive; null when unknown. Containers are returned as such.
   const Command* find(std::string_view name) const;
   const Command* find_sub(const Command& container, std::string_view name) const;
+  // "get" or "config|get".
+  const Command* find_full(std::string_view name) const;
   const std::vector<std::unique_ptr<Command>>& all() const { return commands_; }  // containers and subcommands too
   size_t size() const { return commands_.size(); }
   // rename-command; an empty `to` removes. False when there is no such command.

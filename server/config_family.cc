@@ -24,7 +24,6 @@ void config_set(Context& ctx) {
   if (const auto error = ctx.server.config->set(ctx.args.subspan(2), from_this_machine(ctx.client))) {
     return ctx.reply.error(*error);
   }
-  ctx.server.apply_config(*ctx.server.config->snapshot());
   ctx.thread.refresh_config();
   ctx.reply.ok();
 }
@@ -42,6 +41,7 @@ void reset_thread_stats(IoThread& thread) {
     command.cycles.reset();
     command.rejected.reset();
     command.failed.reset();
+    command.latency.reset();
   }
   for (storage::Counter* counter : {&s.commands_processed, &s.connections_accepted, &s.bytes_in, &s.bytes_out,
                                     &s.reads, &s.writes, &s.output_limit_closes, &s.query_limit_closes,

@@ -46,11 +46,10 @@ constinit const Row kRows[] = {
     integer("slowlog-log-slower-than", "10000", -1, INT64_MAX).into<&Config::slowlog_log_slower_than>(),
     integer("slowlog-max-len", "128", 0, INT64_MAX).into<&Config::slowlog_max_len>(),
     integer("latency-monitor-threshold", "0", 0, INT64_MAX).into<&Config::latency_monitor_threshold>(),
-    boolean("latency-tracking", true).into<&Config::latency_tracking>().not_yet(),
+    boolean("latency-tracking", true).into<&Config::latency_tracking>(),
     special("latency-tracking-info-percentiles", "50 99 99.9", kPercentiles)
         .flags(kManyWords)
-        .into(store_percentiles)
-        .not_yet(),
+        .into(store_percentiles),
     integer("busy-reply-threshold", "5000", 0, INT64_MAX)
         .alias("lua-time-limit")
         .into<&Config::busy_reply_threshold>()

@@ -5,6 +5,7 @@
 #include "server/arguments.h"
 #include "server/context.h"
 #include "server/help.h"
+#include "server/info.h"
 #include "server/server.h"
 
 namespace cloakroom::server {
@@ -17,7 +18,7 @@ void slowlog_get(Context& ctx) {
   if (ctx.argc() > 3) return reply_subcommand_syntax(ctx);
   if (ctx.argc() == 3) {
     constexpr std::string_view kError = "ERR count should be greater than or equal to -1";
-    if (!parse_integer_arg(ctx, 2, count)) return;
+    if (!parse_integer_arg(ctx, 2, count, kError)) return;
     if (count < -1) return ctx.reply.error(kError);
   }
   const auto entries = ctx.server.slowlog.newest(count < 0 ? SIZE_MAX : static_cast<size_t>(count));
@@ -116,8 +117,42 @@ void latency_doctor(Context& ctx) {
   ctx.reply.verbatim(text, "txt");
 }
 
-// Distributions are not kept: answers for no command, as Redis does with latency-tracking off.
-void latency_histogram(Context& ctx) { ctx.reply.map(0); }
+// Appends a command and its subcommands, those that were called; answers how many.
+size_t reply_histograms(Context& ctx, const Command& command) {
+  size_t shown = 0;
+  const LatencyDistribution latency = latency_of(ctx.server, command);
+  if (latency.total() > 0) {
+    const auto bounds = latency.cumulative();
+    ctx.reply.bulk(command.full_name);
+    ctx.reply.map(2);
+    ctx.reply.bulk("calls");
+    ctx.reply.integer(static_cast<int64_t>(latency.total()));
+    ctx.reply.bulk("histogram_usec");
+    ctx.reply.map(bounds.size());
+    for (const auto& [bound_us, calls] : bounds) {
+      ctx.reply.integer(bound_us);
+      ctx.reply.integer(static_cast<int64_t>(calls));
+    }
+    ++shown;
+  }
+  for (const Command* sub : command.subcommands) shown += reply_histograms(ctx, *sub);
+  return shown;
+}
+
+void latency_histogram(Context& ctx) {
+  const auto begun = ctx.reply.begin_deferred();
+  size_t shown = 0;
+  for (const std::string_view name : ctx.args.subspan(2)) {
+    if (const Command* command = ctx.server.commands.find_full(name))
+      shown += reply_histograms(ctx, *command);
+  }
+  if (ctx.argc() == 2) {
+    for (const auto& command : ctx.server.commands.all()) {
+      if (command->parent == nullptr) shown += reply_histograms(ctx, *command);
+    }
+  }
+  ctx.reply.end_map(begun, shown);
+}
 
 void latency_help(Context& ctx) {
   reply_help(

@@ -331,6 +331,7 @@ void Dispatcher::account(Client& client, Context& ctx, uint64_t errors_before) {
   }
   const double spent_us = static_cast<double>(spent) * server_.us_per_cycle;
   const Config& config = thread_.config();
+  if (config.latency_tracking) stats.latency.record(spent_us);
   if (__builtin_expect(spent_us >= 100, 0) || config.slowlog_log_slower_than < 100) {
     server_.note_slow(thread_, client, ctx, static_cast<int64_t>(spent_us));
   }

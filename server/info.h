@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "server/context.h"
+#include "server/latency_histogram.h"
 
 namespace cloakroom::server {
 
@@ -23,6 +24,9 @@ struct MemoryFigures {
   size_t dataset() const { return used > overhead ? used - overhead : 0; }
 };
 MemoryFigures memory_figures(Server& server);
+
+// How long calls of a command took, on all threads.
+LatencyDistribution latency_of(const Server& server, const Command& command);
 
 // Sums over all shards, one guard at a time.
 storage::ShardCounts shard_counts(Context& ctx);

@@ -155,8 +155,26 @@ void info_errors(InfoWriter& out, Context& ctx) {
   }
 }
 
-// Latencies are not kept by percentile yet: the section is there, as with latency-tracking off.
-void info_latencies(InfoWriter& out, Context&) { out.section("Latencystats"); }
+LatencyDistribution latency_of(const Server& server, const Command& command) {
+  LatencyDistribution sum;
+  for (const auto& thread : server.threads) sum.add(thread->stats.commands[command.number].latency);
+  return sum;
+}
+
+void info_latencies(InfoWriter& out, Context& ctx) {
+  const Config& config = ctx.thread.config();
+  out.section("Latencystats");
+  if (!config.latency_tracking) return;
+  for (const auto& command : ctx.server.commands.all()) {
+    const LatencyDistribution latency = latency_of(ctx.server, *command);
+    if (latency.total() == 0) continue;
+    std::string text;
+    for (const double percent : config.latency_tracking_info_percentiles) {
+      text += fmt::format("{}p{}={:.3f}", text.empty() ? "" : ",", percent, latency.percentile(percent));
+    }
+    out.line(fmt::format("latency_percentiles_usec_{}", command->full_name), text);
+  }
+}
 
 void info_sessions(InfoWriter& out, Context& ctx) {
   const storage::ShardCounts c = shard_counts(ctx);

@@ -103,15 +103,6 @@ std::vector<const Command*> top_level(Context& ctx) {
   return out;
 }
 
-// "get" or "config|get".
-const Command* named(Context& ctx, std::string_view name) {
-  const size_t bar = name.find('|');
-  const Command* command = ctx.server.commands.find(name.substr(0, bar));
-  return command == nullptr || bar == name.npos
-             ? command
-             : ctx.server.commands.find_sub(*command, name.substr(bar + 1));
-}
-
 void command(Context& ctx) {
   const auto all = top_level(ctx);
   ctx.reply.array(all.size());
@@ -122,8 +113,8 @@ void command_info(Context& ctx) {
   if (ctx.argc() == 2) return command(ctx);
   ctx.reply.array(ctx.argc() - 2);
   for (const std::string_view name : ctx.args.subspan(2)) {
-    const Command* c = named(ctx, name);
-    c == nullptr ? ctx.reply.null_array() : reply_command_info(ctx, *c);
+    const Command* c = ctx.server.commands.find_full(name);
+    c == nullptr ? ctx.reply.null() : reply_command_info(ctx, *c);
   }
 }
 
@@ -135,7 +126,7 @@ void command_docs(Context& ctx) {
     wanted = top_level(ctx);
   } else {
     for (const std::string_view name : ctx.args.subspan(2)) {
-      if (const Command* c = named(ctx, name)) wanted.push_back(c);
+      if (const Command* c = ctx.server.commands.find_full(name)) wanted.push_back(c);
     }
   }
   ctx.reply.map(wanted.size());
@@ -212,15 +203,26 @@ void command_getkeys(Context& ctx) {
   for (const KeyArg& key : keys) ctx.reply.bulk(ctx.arg(2 + key.index));
 }
 
+// What a command line does to a key, where its options decide: SET only reads with GET.
+std::vector<std::string> flags_of(const KeySpec& spec, std::span<const std::string_view> line) {
+  const auto variable = std::find(spec.flags.begin(), spec.flags.end(), "variable_flags");
+  if (variable == spec.flags.end()) return spec.flags;
+  const auto options = line.subspan(std::min<size_t>(3, line.size()));
+  const bool gets =
+      std::any_of(options.begin(), options.end(), [](auto word) { return equals_nocase(word, "GET"); });
+  return gets ? std::vector<std::string>{"RW", "access", "update"} : std::vector<std::string>{"OW", "update"};
+}
+
 void command_getkeysandflags(Context& ctx) {
   std::vector<KeyArg> keys;
   if (!keys_of_line(ctx, keys)) return;
   ctx.reply.array(keys.size());
   for (const KeyArg& key : keys) {
+    const auto flags = flags_of(*key.spec, ctx.args.subspan(2));
     ctx.reply.array(2);
     ctx.reply.bulk(ctx.arg(2 + key.index));
-    ctx.reply.set(key.spec->flags.size());
-    for (const std::string& flag : key.spec->flags) ctx.reply.simple(flag);
+    ctx.reply.set(flags.size());
+    for (const std::string& flag : flags) ctx.reply.simple(flag);
   }
 }
 

@@ -13,10 +13,10 @@ namespace cloakroom::server {
 namespace {
 
 void memory_usage(Context& ctx) {
-  if (ctx.argc() > 3) {
+  for (size_t i = 3; i < ctx.argc(); i += 2) {
     int64_t samples = 0;
-    if (ctx.argc() != 5 || !equals_nocase(ctx.arg(3), "SAMPLES")) return ctx.reply.error(errors::kSyntax);
-    if (!parse_integer_arg(ctx, 4, samples)) return;
+    if (!equals_nocase(ctx.arg(i), "SAMPLES") || i + 1 == ctx.argc()) return ctx.reply.error(errors::kSyntax);
+    if (!parse_integer_arg(ctx, i + 1, samples)) return;
     if (samples < 0) return ctx.reply.error(errors::kSyntax);
   }
   const storage::Found found = ctx.access.peek(ctx.key(2));
@@ -93,12 +93,14 @@ void memory_help(Context& ctx) {
 
 void module_list(Context& ctx) { ctx.reply.array(0); }
 
+// Modules are never loaded, whatever enable-module-command says.
 void refuse_module(Context& ctx) {
-  ctx.reply.error("ERR Error loading the extension. Please check the server logs.");
-}
-
-void module_unload(Context& ctx) {
-  ctx.reply.error("ERR Error unloading module: no such module with that name");
+  ctx.reply.error(
+      "ERR MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run "
+      "it from a "
+      "local connection, otherwise you need to set this option in the configuration file, and then restart "
+      "the "
+      "server.");
 }
 
 void module_help(Context& ctx) {
@@ -140,10 +142,9 @@ CommandRows memory_commands() {
        "4.0.0", "O(1)", "Loads a module.", "path [arg...]", kOwnGuards, refuse_module},
       {"module|loadex", -3, "admin noscript no_async_loading", "", "@admin @slow @dangerous", "", "server",
        "7.0.0", "O(1)", "Loads a module with configuration.",
-       "path [CONFIG+ configs(name value)...] [ARGS args(arg)...]", kOwnGuards,
-       refuse_module},
+       "path [CONFIG+ configs(name value)...] [ARGS args(arg)...]", kOwnGuards, refuse_module},
       {"module|unload", 3, "admin noscript no_async_loading", "", "@admin @slow @dangerous", "", "server",
-       "4.0.0", "O(1)", "Unloads a module.", "name", kOwnGuards, module_unload},
+       "4.0.0", "O(1)", "Unloads a module.", "name", kOwnGuards, refuse_module},
   };
   return kRows;
 }

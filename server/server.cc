@@ -90,6 +90,13 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
   keyspace = std::make_unique<storage::Keyspace>(keyspace_options(*settings), clock);
   for (uint32_t i = 0; i < io_threads_of(*settings); ++i) threads.push_back(std::make_unique<IoThread>(*this, i));
   apply_config(*settings);
+  config->on_change({"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
+                     "session-index-pending-ms", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time",
+                     "proto-max-bulk-len", "loglevel", "privacy"},
+                    [this](const Config&, const Config& after) {
+                      apply_config(after);
+                      return std::optional<std::string>();
+                    });
   startup_bytes = mallinfo2().uordblks;
   overhead_bytes_ = startup_bytes;
 }

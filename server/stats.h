@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/latency_histogram.h"
 #include "storage/access.h"
 
 namespace cloakroom::server {
@@ -19,6 +20,7 @@ struct CommandStats {
   Counter cycles;  // time-stamp counter; see Server::cycles_per_us
   Counter rejected;
   Counter failed;
+  LatencyHistogram latency;  // with latency-tracking
 };
 
 // Of one I/O thread. INFO sums them; nothing on the data path is shared.
