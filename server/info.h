@@ -25,6 +25,15 @@ struct MemoryFigures {
 };
 MemoryFigures memory_figures(Server& server);
 
+// Of one database, over all shards, one guard at a time.
+struct DatabaseFigures {
+  size_t keys = 0;
+  size_t expires = 0;
+  double ttl_sum_ms = 0;  // of some of them
+  size_t ttl_samples = 0;
+};
+DatabaseFigures database_figures(Context& ctx, uint32_t db);
+
 // How long calls of a command took, on all threads.
 LatencyDistribution latency_of(const Server& server, const Command& command);
 

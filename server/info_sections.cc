@@ -114,8 +114,8 @@ void info_memory(InfoWriter& out, Context& ctx) {
   out.line("used_memory_scripts_human", "0B");
   sized("maxmemory", config.maxmemory);
   out.line("maxmemory_policy", config.text("maxmemory-policy"));
-  out.line("allocator_frag_ratio", "1.00");
-  out.line("allocator_frag_bytes", 0);
+  out.line("allocator_frag_ratio", fmt::format("{:.2f}", ratio(m.resident, m.used)));
+  out.line("allocator_frag_bytes", static_cast<int64_t>(m.resident) - static_cast<int64_t>(m.used));
   out.line("allocator_rss_ratio", "1.00");
   out.line("allocator_rss_bytes", 0);
   out.line("rss_overhead_ratio", "1.00");

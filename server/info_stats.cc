@@ -55,12 +55,7 @@ void zeros(InfoWriter& out, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) out.line(name, 0);
 }
 
-struct DatabaseFigures {
-  size_t keys = 0;
-  size_t expires = 0;
-  double ttl_sum_ms = 0;
-  size_t ttl_samples = 0;
-};
+}  // namespace
 
 DatabaseFigures database_figures(Context& ctx, uint32_t db) {
   DatabaseFigures figures;
@@ -83,8 +78,6 @@ DatabaseFigures database_figures(Context& ctx, uint32_t db) {
   }
   return figures;
 }
-
-}  // namespace
 
 void info_stats(InfoWriter& out, Context& ctx) {
   const Totals t = totals_of(ctx.server);

@@ -12,6 +12,8 @@
 namespace cloakroom::server {
 namespace {
 
+constexpr size_t kSlotBytes = sizeof(storage::Bucket) / storage::kSlots;  // of the table, for one key
+
 void memory_usage(Context& ctx) {
   for (size_t i = 3; i < ctx.argc(); i += 2) {
     int64_t samples = 0;
@@ -22,44 +24,89 @@ void memory_usage(Context& ctx) {
   const storage::Found found = ctx.access.peek(ctx.key(2));
   if (!found) return ctx.reply.null();
   const storage::ValueOps& ops = storage::value_ops(found->kind());
-  constexpr size_t kSlotBytes = sizeof(storage::Bucket) / storage::kSlots;
   const size_t bytes =
       storage::Arena::block_bytes(found->total_bytes()) + kSlotBytes + ops.external_bytes(found->value());
   ctx.reply.integer(static_cast<int64_t>(bytes));
 }
 
+// A reply of names and figures whose number is not known before.
+class FigureMap {
+ public:
+  explicit FigureMap(protocol::ReplyWriter& reply) : reply_(reply), begun_(reply.begin_deferred()) {}
+  void end() { reply_.end_map(begun_, count_); }
+
+  void name(std::string_view text) {
+    reply_.bulk(text);
+    ++count_;
+  }
+  void bytes(std::string_view text, size_t value) {
+    name(text);
+    reply_.integer(static_cast<int64_t>(value));
+  }
+  void share(std::string_view text, double value) {
+    name(text);
+    reply_.double_value(value);
+  }
+  // Both parts of "a is so much more than b".
+  void excess(const std::string& text, const char* ratio_suffix, size_t a, size_t b) {
+    share(text + ratio_suffix, ratio(a, b));
+    name(text + ".bytes");
+    reply_.integer(static_cast<int64_t>(a) - static_cast<int64_t>(b));
+  }
+  static double ratio(size_t a, size_t b) {
+    return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b);
+  }
+
+ private:
+  protocol::ReplyWriter& reply_;
+  protocol::ReplyWriter::Deferred begun_;
+  size_t count_ = 0;
+};
+
+// Deadlines are part of the entries: the second hash table Redis keeps for them takes nothing here.
+void database_stats(Context& ctx, FigureMap& out) {
+  for (uint32_t db = 0; db < ctx.access.keyspace().databases(); ++db) {
+    const size_t keys = database_figures(ctx, db).keys;
+    if (keys == 0) continue;
+    out.name(fmt::format("db.{}", db));
+    ctx.reply.map(3);
+    ctx.reply.bulk("overhead.hashtable.main");
+    ctx.reply.integer(static_cast<int64_t>(keys * kSlotBytes));
+    ctx.reply.bulk("overhead.hashtable.expires");
+    ctx.reply.integer(0);
+    ctx.reply.bulk("overhead.hashtable.slot-to-keys");
+    ctx.reply.integer(0);
+  }
+}
+
 void memory_stats(Context& ctx) {
   const MemoryFigures m = memory_figures(ctx.server);
-  const std::pair<const char*, size_t> figures[] = {
-      {"peak.allocated", m.peak},
-      {"total.allocated", m.used},
-      {"startup.allocated", m.startup},
-      {"replication.backlog", 0},
-      {"clients.slaves", 0},
-      {"clients.normal", ctx.server.client_bytes.load()},
-      {"cluster.links", 0},
-      {"aof.buffer", 0},
-      {"lua.caches", 0},
-      {"functions.caches", 0},
-      {"overhead.total", m.overhead},
-      {"keys.count", ctx.server.keys_count(ctx.access)},
-      {"dataset.bytes", m.dataset()},
-      {"allocator.allocated", m.used},
-      {"allocator.active", m.resident},
-      {"allocator.resident", m.resident},
-  };
-  ctx.reply.map(std::size(figures) + 2);
-  for (const auto& [name, value] : figures) {
-    ctx.reply.bulk(name);
-    ctx.reply.integer(static_cast<int64_t>(value));
-  }
-  const auto percent = [](size_t a, size_t b) {
-    return b == 0 ? 0.0 : 100.0 * static_cast<double>(a) / static_cast<double>(b);
-  };
-  ctx.reply.bulk("dataset.percentage");
-  ctx.reply.double_value(percent(m.dataset(), m.used));
-  ctx.reply.bulk("peak.percentage");
-  ctx.reply.double_value(percent(m.used, m.peak));
+  const size_t keys = ctx.server.keys_count(ctx.access);
+  const size_t beyond_startup = m.used > m.startup ? m.used - m.startup : 0;
+  FigureMap out(ctx.reply);
+  out.bytes("peak.allocated", m.peak);
+  out.bytes("total.allocated", m.used);
+  out.bytes("startup.allocated", m.startup);
+  out.bytes("replication.backlog", 0);
+  out.bytes("clients.slaves", 0);
+  out.bytes("clients.normal", ctx.server.client_bytes.load());
+  for (const char* unused : {"cluster.links", "aof.buffer", "lua.caches", "functions.caches"})
+    out.bytes(unused, 0);
+  database_stats(ctx, out);
+  out.bytes("overhead.total", m.overhead);
+  out.bytes("keys.count", keys);
+  out.bytes("keys.bytes-per-key", keys == 0 ? 0 : beyond_startup / keys);
+  out.bytes("dataset.bytes", m.dataset());
+  out.share("dataset.percentage", 100 * FigureMap::ratio(m.dataset(), beyond_startup));
+  out.share("peak.percentage", 100 * FigureMap::ratio(m.used, m.peak));
+  out.bytes("allocator.allocated", m.used);
+  out.bytes("allocator.active", m.resident);
+  out.bytes("allocator.resident", m.resident);
+  out.excess("allocator-fragmentation", ".ratio", m.resident, m.used);
+  out.excess("allocator-rss", ".ratio", m.resident, m.resident);
+  out.excess("rss-overhead", ".ratio", m.resident, m.resident);
+  out.excess("fragmentation", "", m.resident, m.used);
+  out.end();
 }
 
 void memory_doctor(Context& ctx) {
