@@ -9,7 +9,7 @@ SECTIONS = (b"server", b"clients", b"memory", b"persistence", b"stats", b"replic
             b"latencystats", b"modules", b"cluster", b"errorstats", b"keyspace", b"all", b"everything", b"default", b"foo")
 
 CONFIG_VALUES = {
-    b"maxmemory": (b"0", b"100mb", b"1gb", b"104857600", b"abc", b"-1", b"1k", b"90MB", b"1.5gb", b"100 mb"),
+    b"maxmemory": (b"0", b"100mb", b"1gb", b"104857600", b"abc", b"-1", b"90MB", b"1.5gb", b"100 mb"),
     b"maxmemory-policy": (b"noeviction", b"allkeys-lru", b"ALLKEYS-LFU", b"volatile-ttl", b"volatile-lru", b"foo"),
     b"hash-max-listpack-entries": (b"512", b"16", b"0", b"-1", b"abc", b"128"),
     b"hash-max-ziplist-entries": (b"512", b"24"),
