@@ -15,8 +15,8 @@ namespace cloakroom::server {
 
 struct IoThread;
 
-// What a client is and has said, without any I/O. Its own thread changes it; what CLIENT LIST of another thread reads is atomic
-// or behind `text_lock`.
+// What a client is and has said, without any I/O. Its own thread changes it; what CLIENT LIST of another
+// thread reads is atomic or behind `text_lock`.
 class Client {
  public:
   enum Flag : uint32_t {
@@ -31,8 +31,8 @@ class Client {
     kReplySkipNext = 1 << 8,  // CLIENT REPLY SKIP: the next command's reply
     kReplySkip = 1 << 9,      // ... is now being skipped
     kAuthenticated = 1 << 10,
-    kDirtyExec = 1 << 11,     // a command failed while queueing
-    kPaused = 1 << 12,        // waits for the end of CLIENT PAUSE
+    kDirtyExec = 1 << 11,  // a command failed while queueing
+    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE
   };
 
   // What other threads may read, but as one consistent set of strings.
@@ -40,12 +40,16 @@ class Client {
     std::string name;
     std::string lib_name;
     std::string lib_version;
-    std::string address;        // peer, "ip:port" or "/path:0"
+    std::string address;  // peer, "ip:port" or "/path:0"
     std::string local_address;
   };
 
   Client(uint64_t client_id, IoThread& own_thread, Texts texts, int64_t now_ms)
-      : id(client_id), thread(own_thread), created_ms(now_ms), last_interaction_ms(now_ms), texts_(std::move(texts)) {}
+      : id(client_id),
+        thread(own_thread),
+        created_ms(now_ms),
+        last_interaction_ms(now_ms),
+        texts_(std::move(texts)) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 

@@ -30,10 +30,10 @@ void resume_connections(IoThread& thread) {
 
 // On thread 0, while a pause lasts: ends it on time.
 void watch_pause(Server& server) {
-  if (server.stopping() || server.pause.mode.load() == Pause::kNone) return;
+  if (server.stopping() || server.pause.mode.load() == Pause::kNoPause) return;
   const int64_t left_ms = server.pause.until_ms.load() - server.clock.wall_ms();
   if (left_ms <= 0) {
-    server.pause.mode = Pause::kNone;
+    server.pause.mode = Pause::kNoPause;
     server.on_all_threads(resume_connections);
     return;
   }
@@ -47,10 +47,10 @@ void watch_pause(Server& server) {
 // Runs under all guards: no write is under way when it answers.
 void client_pause_command(Context& ctx) {
   if (ctx.argc() > 4) return reply_subcommand_syntax(ctx);
-  uint8_t mode = Pause::kAll;
+  uint8_t mode = Pause::kPauseAll;
   if (ctx.argc() == 4) {
     if (equals_nocase(ctx.arg(3), "write")) {
-      mode = Pause::kWrite;
+      mode = Pause::kPauseWrites;
     } else if (!equals_nocase(ctx.arg(3), "all")) {
       return ctx.reply.error("ERR CLIENT PAUSE mode must be WRITE or ALL");
     }
@@ -62,7 +62,7 @@ void client_pause_command(Context& ctx) {
   int64_t until_ms = 0;  // 0, and what overflows, is no pause by itself
   if (timeout_ms > 0 && __builtin_add_overflow(timeout_ms, now_ms, &until_ms)) until_ms = 0;
   Pause& pause = ctx.server.pause;
-  const bool running = pause.mode.load() != Pause::kNone && pause.until_ms.load() > now_ms;
+  const bool running = pause.mode.load() != Pause::kNoPause && pause.until_ms.load() > now_ms;
   if (!running && until_ms == 0) return ctx.reply.ok();
   // A running pause only gets longer and wider.
   pause.until_ms = running ? std::max(pause.until_ms.load(), until_ms) : until_ms;
@@ -76,7 +76,7 @@ void client_pause_command(Context& ctx) {
 }
 
 void client_unpause_command(Context& ctx) {
-  ctx.server.pause.mode = Pause::kNone;
+  ctx.server.pause.mode = Pause::kNoPause;
   for (const auto& thread : ctx.server.threads) {
     thread->append_task([&target = *thread] { resume_connections(target); });
     ctx.thread.to_wake.push_back(thread.get());

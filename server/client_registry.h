@@ -10,15 +10,16 @@ namespace cloakroom::server {
 
 class Client;
 
-// All connected clients by id. Thread-safe; locked only when a client comes or goes and by CLIENT LIST and KILL.
+// All connected clients by id. Thread-safe; locked only when a client comes or goes and by CLIENT LIST and
+// KILL.
 class ClientRegistry {
  public:
   uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
   void add(Client& client);
   void remove(const Client& client);
   size_t size() const { return size_.load(std::memory_order_relaxed); }
-  // Visits clients in order of their ids. `fn` must not come back here, and may only read what Client lets other threads
-  // read, or post to its thread.
+  // Visits clients in order of their ids. `fn` must not come back here, and may only read what Client lets
+  // other threads read, or post to its thread.
   void for_each(const std::function<void(Client&)>& fn);
 
  private:

@@ -12,9 +12,11 @@ namespace cloakroom::server {
 namespace {
 
 constexpr std::array<std::string_view, 21> kFlagNames = {
-    "write",    "readonly", "denyoom",      "module",       "admin",  "pubsub", "noscript",
-    "blocking", "loading",  "stale",        "skip_monitor", "skip_slowlog", "asking", "fast",
-    "no_auth",  "may_replicate", "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys", "allow_busy"};
+    "write",         "readonly",          "denyoom",          "module",   "admin",
+    "pubsub",        "noscript",          "blocking",         "loading",  "stale",
+    "skip_monitor",  "skip_slowlog",      "asking",           "fast",     "no_auth",
+    "may_replicate", "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys",
+    "allow_busy"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
@@ -72,7 +74,8 @@ void set_legacy_range(Command& command) {
   command.key_step = first.b;
   for (size_t i = 1; i < command.keys.size(); ++i) {
     const KeySpec& next = command.keys[i];
-    if (!next.keyword.empty() || next.keynum || command.last_key < 0 || next.begin != command.last_key + 1) break;
+    if (!next.keyword.empty() || next.keynum || command.last_key < 0 || next.begin != command.last_key + 1)
+      break;
     command.last_key = next.a >= 0 ? next.begin + next.a : next.a;
     command.key_step = next.b;
   }
@@ -101,13 +104,15 @@ size_t CommandTable::NoCaseHash::operator()(std::string_view name) const {
   return h ^ h >> 7;
 }
 
-bool CommandTable::NoCaseEqual::operator()(std::string_view a, std::string_view b) const { return equals_nocase(a, b); }
+bool CommandTable::NoCaseEqual::operator()(std::string_view a, std::string_view b) const {
+  return equals_nocase(a, b);
+}
 
 CommandTable::CommandTable() {
   for (const CommandRows rows :
-       {string_commands(), hash_commands(), set_commands(), key_commands(), connection_commands(), client_commands(),
-        transaction_commands(), server_commands(), introspection_commands(), config_commands(), diagnostics_commands(),
-        memory_commands()}) {
+       {string_commands(), hash_commands(), set_commands(), key_commands(), connection_commands(),
+        client_commands(), transaction_commands(), server_commands(), introspection_commands(),
+        config_commands(), diagnostics_commands(), memory_commands()}) {
     for (const CommandRow& row : rows) add(row);
   }
   link_subcommands();
@@ -146,7 +151,8 @@ const Command* CommandTable::find(std::string_view name) const {
 
 const Command* CommandTable::find_sub(const Command& container, std::string_view name) const {
   for (const Command* sub : container.subcommands) {
-    if (equals_nocase(std::string_view(sub->full_name).substr(container.full_name.size() + 1), name)) return sub;
+    if (equals_nocase(std::string_view(sub->full_name).substr(container.full_name.size() + 1), name))
+      return sub;
   }
   return nullptr;
 }

@@ -83,7 +83,9 @@ class CommandTable {
   const Command* find_sub(const Command& container, std::string_view name) const;
   // "get" or "config|get".
   const Command* find_full(std::string_view name) const;
-  const std::vector<std::unique_ptr<Command>>& all() const { return commands_; }  // containers and subcommands too
+  const std::vector<std::unique_ptr<Command>>& all() const {
+    return commands_;
+  }  // containers and subcommands too
   size_t size() const { return commands_.size(); }
   // rename-command; an empty `to` removes. False when there is no such command.
   bool rename(std::string_view from, std::string_view to);
@@ -103,8 +105,8 @@ class CommandTable {
   std::unordered_map<std::string_view, Command*, NoCaseHash, NoCaseEqual> by_name_;
 };
 
-// Appends the key arguments of a command line to `out`; false when it is malformed (number of keys and the like): the
-// handler will report that.
+// Appends the key arguments of a command line to `out`; false when it is malformed (number of keys and the
+// like): the handler will report that.
 bool collect_keys(const Command& command, std::span<const std::string_view> args, std::vector<KeyArg>& out);
 
 }  // namespace cloakroom::server

@@ -16,7 +16,7 @@
 namespace cloakroom::server {
 namespace {
 
-constexpr size_t kFlushBytes = 1 << 20;      // replies of one batch beyond this are sent before the next command
+constexpr size_t kFlushBytes = 1 << 20;  // replies of one batch beyond this are sent before the next command
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
 constexpr int kReadsPerTurn = 8;  // then other connections are served

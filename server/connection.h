@@ -1,6 +1,7 @@
-// One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread tells it when
-// its socket is ready (socket_poller.h), reads several connections' requests, and then has each serve its own.
-// An idle connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is partial.
+// One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread
+// tells it when its socket is ready (socket_poller.h), reads several connections' requests, and then has each
+// serve its own. An idle connection holds no buffer: bytes are read into a slot of the thread's and parked
+// only when a request is partial.
 #pragma once
 
 #include <cstdint>

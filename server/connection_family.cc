@@ -34,8 +34,8 @@ bool same_secret(std::string_view a, std::string_view b) {
   unsigned char hash_a[crypto_generichash_BYTES];
   unsigned char hash_b[crypto_generichash_BYTES];
   const auto digest = [](std::string_view text, unsigned char* out) {
-    crypto_generichash(out, crypto_generichash_BYTES, reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-                       nullptr, 0);
+    crypto_generichash(out, crypto_generichash_BYTES, reinterpret_cast<const unsigned char*>(text.data()),
+                       text.size(), nullptr, 0);
   };
   digest(a, hash_a);
   digest(b, hash_b);
@@ -108,8 +108,10 @@ void hello(Context& ctx) {
   }
   if (!ctx.client.is(Client::kAuthenticated)) {
     return ctx.reply.error(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> "
-        "option can be used to authenticate the client and select the RESP protocol version at the same time");
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> "
+        "<pass> "
+        "option can be used to authenticate the client and select the RESP protocol version at the same "
+        "time");
   }
   if (version != 0) {
     ctx.reply.set_protocol(version);
@@ -155,32 +157,97 @@ void reset(Context& ctx) {
 
 CommandRows connection_commands() {
   static constexpr CommandRow kRows[] = {
-      {.name = "ping", .arity = -1, .flags = "fast", .keys = "", .categories = "@fast @connection",
-       .tips = "request_policy:all_shards response_policy:all_succeeded", .group = "connection", .since = "1.0.0",
-       .complexity = "O(1)", .summary = "Answers PONG, or the message given.", .syntax = "[message]",
-       .traits = kOwnGuards, .handler = ping},
-      {.name = "echo", .arity = 2, .flags = "loading stale fast", .keys = "", .categories = "@fast @connection",
-       .tips = "", .group = "connection", .since = "1.0.0", .complexity = "O(1)",
-       .summary = "Answers the message given.", .syntax = "message", .traits = kOwnGuards, .handler = echo},
-      {.name = "auth", .arity = -2, .flags = "noscript loading stale fast no_auth allow_busy", .keys = "",
-       .categories = "@fast @connection", .tips = "", .group = "connection", .since = "1.0.0",
+      {.name = "ping",
+       .arity = -1,
+       .flags = "fast",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "request_policy:all_shards response_policy:all_succeeded",
+       .group = "connection",
+       .since = "1.0.0",
+       .complexity = "O(1)",
+       .summary = "Answers PONG, or the message given.",
+       .syntax = "[message]",
+       .traits = kOwnGuards,
+       .handler = ping},
+      {.name = "echo",
+       .arity = 2,
+       .flags = "loading stale fast",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "1.0.0",
+       .complexity = "O(1)",
+       .summary = "Answers the message given.",
+       .syntax = "message",
+       .traits = kOwnGuards,
+       .handler = echo},
+      {.name = "auth",
+       .arity = -2,
+       .flags = "noscript loading stale fast no_auth allow_busy",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "1.0.0",
        .complexity = "O(N) where N is the number of passwords defined for the user",
-       .summary = "Authenticates the connection.", .syntax = "[username{since=6.0.0}] password", .traits = kOwnGuards,
+       .summary = "Authenticates the connection.",
+       .syntax = "[username{since=6.0.0}] password",
+       .traits = kOwnGuards,
        .handler = auth},
-      {.name = "hello", .arity = -1, .flags = "noscript loading stale fast no_auth allow_busy", .keys = "",
-       .categories = "@fast @connection", .tips = "", .group = "connection", .since = "6.0.0", .complexity = "O(1)",
+      {.name = "hello",
+       .arity = -1,
+       .flags = "noscript loading stale fast no_auth allow_busy",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "6.0.0",
+       .complexity = "O(1)",
        .summary = "Agrees on the protocol version, optionally authenticating and naming the connection.",
        .syntax = "[arguments(protover [AUTH username_password(username password)] [SETNAME clientname])]",
-     .traits = kOwnGuards, .handler = hello},
-      {.name = "select", .arity = 2, .flags = "loading stale fast", .keys = "", .categories = "@fast @connection",
-       .tips = "", .group = "connection", .since = "1.0.0", .complexity = "O(1)",
-       .summary = "Changes the connection's database.", .syntax = "index", .traits = kNoTrait, .handler = select},
-      {.name = "quit", .arity = -1, .flags = "noscript loading stale fast no_auth allow_busy", .keys = "",
-       .categories = "@fast @connection", .tips = "", .group = "connection", .since = "1.0.0", .complexity = "O(1)",
-       .summary = "Closes the connection.", .syntax = "", .traits = kOwnGuards, .handler = quit},
-      {.name = "reset", .arity = 1, .flags = "noscript loading stale fast no_auth allow_busy", .keys = "",
-       .categories = "@fast @connection", .tips = "", .group = "connection", .since = "6.2.0", .complexity = "O(1)",
-       .summary = "Brings the connection back to how it began.", .syntax = "", .traits = kOwnGuards, .handler = reset},
+       .traits = kOwnGuards,
+       .handler = hello},
+      {.name = "select",
+       .arity = 2,
+       .flags = "loading stale fast",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "1.0.0",
+       .complexity = "O(1)",
+       .summary = "Changes the connection's database.",
+       .syntax = "index",
+       .traits = kNoTrait,
+       .handler = select},
+      {.name = "quit",
+       .arity = -1,
+       .flags = "noscript loading stale fast no_auth allow_busy",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "1.0.0",
+       .complexity = "O(1)",
+       .summary = "Closes the connection.",
+       .syntax = "",
+       .traits = kOwnGuards,
+       .handler = quit},
+      {.name = "reset",
+       .arity = 1,
+       .flags = "noscript loading stale fast no_auth allow_busy",
+       .keys = "",
+       .categories = "@fast @connection",
+       .tips = "",
+       .group = "connection",
+       .since = "6.2.0",
+       .complexity = "O(1)",
+       .summary = "Brings the connection back to how it began.",
+       .syntax = "",
+       .traits = kOwnGuards,
+       .handler = reset},
   };
   return kRows;
 }

@@ -24,6 +24,12 @@ bool runs_inside_multi(const Command& command) {
          name == "reset";
 }
 
+// Commands that a full memory cannot keep a client from: the ways out of MULTI.
+bool leaves_multi(const Command& command) {
+  const std::string_view name = command.full_name;
+  return name == "exec" || name == "discard" || name == "quit" || name == "reset";
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Server& server, IoThread& thread) : server_(server), thread_(thread) {}
@@ -157,8 +163,10 @@ bool Dispatcher::reject_for_memory(Client& client, const Command& command, Conte
   if (room != storage::Room::kNone) return false;
   bool denied = command.is(kDenyOom);
   if (client.is(Client::kInMulti)) {
-    denied = !runs_inside_multi(command);
-    if (command.full_name == "exec") {
+    // The way out of MULTI stays open; whatever may grow the queue does not.
+    const std::string_view name = command.full_name;
+    denied = name != "exec" && name != "discard" && name != "quit" && name != "reset";
+    if (name == "exec") {
       for (size_t i = 0; i < client.transaction->queued(); ++i) {
         const auto* queued = &client.transaction->command(i);
         denied = denied || queued->is(kDenyOom);
@@ -227,11 +235,11 @@ Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Conte
   client.last_command.store(command.row, std::memory_order_relaxed);
   if (reject(client, command, ctx)) return Outcome::kDone;
   const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
-  if (__builtin_expect(paused != Pause::kNone, 0) &&
+  if (__builtin_expect(paused != Pause::kNoPause, 0) &&
       server_.pause.until_ms.load() > thread_.access.now_ms()) {
     bool writes = command.is(kWrite) || command.is(kMayReplicate);
     if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
-    if (paused == Pause::kAll || writes) return Outcome::kPaused;
+    if (paused == Pause::kPauseAll || writes) return Outcome::kPaused;
   }
   if (__builtin_expect(client.is(Client::kInMulti), 0) && !runs_inside_multi(command)) {
     client.transaction->queue(command, ctx.args);
@@ -290,6 +298,7 @@ void Dispatcher::call(Client& client, Context& ctx) {
   access.select(client.db.load(std::memory_order_relaxed));
   access.set_touch(!client.is(Client::kNoTouch));
   const uint64_t errors_before = ctx.reply.errors();
+  queued_errors_ = 0;
   if (ctx.row.traits & kOwnGuards) {
     ctx.row.handler(ctx);
   } else {
@@ -300,7 +309,7 @@ void Dispatcher::call(Client& client, Context& ctx) {
     server_.feed_monitors(thread_, client, ctx.command, ctx.args);
   }
   access.finish();
-  account(client, ctx, errors_before);
+  account(client, ctx, errors_before + queued_errors_);
 }
 
 void Dispatcher::run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
@@ -315,6 +324,7 @@ void Dispatcher::run_queued(Client& client, const Command& command, std::span<co
     server_.feed_monitors(thread_, client, command, args);
   }
   account(client, ctx, errors_before);
+  queued_errors_ += reply.errors() - errors_before;
 }
 
 void Dispatcher::account(Client& client, Context& ctx, uint64_t errors_before) {

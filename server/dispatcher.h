@@ -95,6 +95,7 @@ class Dispatcher {
   KeyCache keys_;
   std::vector<KeyArg> key_args_;
   std::vector<storage::KeyUse> uses_;
+  uint64_t queued_errors_ = 0;   // of the commands of the running EXEC: theirs, not EXEC's
   uint64_t clock_cycles_ = 0;    // when the clock was last read
   uint64_t command_cycles_ = 0;  // when the running command began
 };

@@ -164,7 +164,7 @@ void command_list(Context& ctx) {
                                                                storage::glob_match(value, c->full_name, true);
     if (match) matching.push_back(c.get());
   }
-  ctx.reply.set(matching.size());
+  ctx.reply.array(matching.size());
   for (const Command* c : matching) ctx.reply.bulk(c->full_name);
 }
 

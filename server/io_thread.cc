@@ -16,8 +16,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr uint32_t kExpiryBudget = 32;        // keys ended under one guard
-constexpr int64_t kExpiryTurnUs = 250;        // then clients are served before it goes on
+constexpr uint32_t kExpiryBudget = 32;         // keys ended under one guard
+constexpr int64_t kExpiryTurnUs = 250;         // then clients are served before it goes on
 constexpr int64_t kExpiryLongestWaitMs = 100;  // keys filed by other threads meanwhile are seen after this
 constexpr uint32_t kTurnsPerSecond = 10;
 constexpr int kPollsPerTurn = 8;
@@ -72,7 +72,8 @@ void IoThread::watch_sockets() {
   sockets.watch([this] { serve_sockets(); });
 }
 
-// Serves what is ready until nothing is, or others of this thread (timers, tasks, new connections) are due a turn.
+// Serves what is ready until nothing is, or others of this thread (timers, tasks, new connections) are due a
+// turn.
 void IoThread::serve_sockets() {
   closed.clear();
   for (int i = 0; i < kPollsPerTurn; ++i) {
@@ -164,7 +165,8 @@ void IoThread::serve_expiry() {
     }
     ++expiry_position_;
     const int64_t now = now_ms();
-    if (const auto next = storage::next_expiry_ms(shard, now)) wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
+    if (const auto next = storage::next_expiry_ms(shard, now))
+      wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
   }
   wake_others();
   if (wait_ms == 0) {

@@ -27,8 +27,8 @@ namespace cloakroom::server {
 class Connection;
 class Server;
 
-// One thread's world: its event loop, its connections, its window on the keyspace, its statistics. Everything here is
-// its own except what says otherwise.
+// One thread's world: its event loop, its connections, its window on the keyspace, its statistics. Everything
+// here is its own except what says otherwise.
 struct IoThread {
   // Requests of as many ready connections are prefetched together.
   static constexpr size_t kGroup = 16;
@@ -49,8 +49,8 @@ struct IoThread {
   void run();  // until stop(); names the thread, starts its timers
 
   // --- callable from any thread
-  // Runs `task` on this thread; tasks of one sender run in order. Under guards use append_task and note the thread in
-  // the sender's to_wake: waking is a system call.
+  // Runs `task` on this thread; tasks of one sender run in order. Under guards use append_task and note the
+  // thread in the sender's to_wake: waking is a system call.
   void post(std::function<void()> task);
   void append_task(std::function<void()> task);
   void wake();
@@ -69,16 +69,16 @@ struct IoThread {
   storage::Evictor evictor;
   ThreadStats stats;
   std::array<Slot, kGroup> slots;
-  Slot spare_slot;  // for what does not come from the poller
-  protocol::OutputBuffer out;           // replies of the batch being run
+  Slot spare_slot;             // for what does not come from the poller
+  protocol::OutputBuffer out;  // replies of the batch being run
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
   ExecScratch exec_scratch;
   SocketPoller sockets{context};
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Connection>> closed;  // freed when nothing can refer to them any more
-  std::atomic<uint32_t> connection_count{0};  // as seen by the acceptor
-  std::vector<IoThread*> to_wake;             // after the guards are released
+  std::atomic<uint32_t> connection_count{0};        // as seen by the acceptor
+  std::vector<IoThread*> to_wake;                   // after the guards are released
 
  private:
   void drain_tasks();

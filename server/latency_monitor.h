@@ -10,7 +10,8 @@
 
 namespace cloakroom::server {
 
-// LATENCY: the last 160 spikes by event, one a second at most, as Redis keeps them. Thread-safe; rarely locked.
+// LATENCY: the last 160 spikes by event, one a second at most, as Redis keeps them. Thread-safe; rarely
+// locked.
 class LatencyMonitor {
  public:
   struct Sample {

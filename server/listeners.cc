@@ -24,15 +24,24 @@ using boost::system::error_code;
 
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kProtected =
-    "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
-    "default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
-    "from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode "
-    "sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the "
-    "same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. "
-    "Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by "
-    "editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the "
-    "server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' "
-    "option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above "
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+    "the "
+    "default user. In this mode connections are only accepted from the loopback interface. If you want to "
+    "connect "
+    "from external computers to Redis you may adopt one of the following solutions: 1) Just disable "
+    "protected mode "
+    "sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis "
+    "from the "
+    "same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if "
+    "you do so. "
+    "Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected "
+    "mode by "
+    "editing the Redis configuration file, and setting the protected mode option to 'no', and then "
+    "restarting the "
+    "server. 3) If you started the server manually just for testing, restart it with the '--protected-mode "
+    "no' "
+    "option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of "
+    "the above "
     "things in order for the server to start accepting connections from the outside.\r\n";
 
 std::string endpoint_text(const tcp::endpoint& endpoint) {
@@ -102,10 +111,11 @@ void Listeners::listen_tcp(const std::string& name, bool optional) {
     tcp_.push_back(std::move(acceptor));
     return;
   }
-  const bool unavailable = error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
+  const bool unavailable =
+      error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
   if (optional && unavailable) return;
-  log(LogLevel::kWarning, fmt::format("Could not create server TCP listening socket {}:{}: {}", name, port,
-                                      error.message()));
+  log(LogLevel::kWarning,
+      fmt::format("Could not create server TCP listening socket {}:{}: {}", name, port, error.message()));
   throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", port));
 }
 
@@ -136,13 +146,15 @@ void Listeners::close() {
 
 template <class Acceptor>
 void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
-  acceptor->async_accept([this, acceptor](const error_code& error, typename Acceptor::protocol_type::socket socket) {
+  acceptor->async_accept([this, acceptor](const error_code& error,
+                                          typename Acceptor::protocol_type::socket socket) {
     if (!acceptor->is_open()) return;
     if (!error) {
       admit(socket.release(), std::is_same_v<Acceptor, stream_protocol::acceptor>);
     } else if (error.value() == EMFILE || error.value() == ENFILE) {
       // No descriptor is free: try again a little later instead of spinning on the ready socket.
-      auto timer = std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
+      auto timer =
+          std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
       timer->async_wait([this, acceptor, timer](const error_code&) {
         if (acceptor->is_open()) accept_next(acceptor);
       });
@@ -157,7 +169,8 @@ bool Listeners::refused(int fd, bool unix_socket) {
   const auto& config = server_.threads[0]->config();
   std::string_view answer;
   size_t admitted = 0;  // with those whose threads have not taken them over yet
-  for (const auto& thread : server_.threads) admitted += thread->connection_count.load(std::memory_order_relaxed);
+  for (const auto& thread : server_.threads)
+    admitted += thread->connection_count.load(std::memory_order_relaxed);
   if (admitted >= static_cast<size_t>(config.maxclients)) {
     answer = kTooManyClients;
     server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);

@@ -13,7 +13,8 @@ namespace cloakroom::server {
 
 class Server;
 
-// The listening sockets, all on thread 0; every accepted connection goes to the least loaded thread and stays there.
+// The listening sockets, all on thread 0; every accepted connection goes to the least loaded thread and stays
+// there.
 class Listeners {
  public:
   // Throws std::runtime_error with Redis' words when nothing can be bound.

@@ -12,7 +12,8 @@
 
 int main(int argc, char** argv) {
   using namespace cloakroom;
-  const auto config = server::start_config(argc, argv);  // exits by itself on --version, --help and bad configuration
+  const auto config =
+      server::start_config(argc, argv);  // exits by itself on --version, --help and bad configuration
   try {
     server::prepare_process(*config);
     const storage::SystemClock clock;

@@ -55,13 +55,27 @@ std::string monitor_line(int64_t now_us, uint32_t db, const std::string& address
     line += " \"";
     for (const char c : arg) {
       switch (c) {
-        case '\\': line += "\\\\"; break;
-        case '"': line += "\\\""; break;
-        case '\n': line += "\\n"; break;
-        case '\r': line += "\\r"; break;
-        case '\t': line += "\\t"; break;
-        case '\a': line += "\\a"; break;
-        case '\b': line += "\\b"; break;
+        case '\\':
+          line += "\\\\";
+          break;
+        case '"':
+          line += "\\\"";
+          break;
+        case '\n':
+          line += "\\n";
+          break;
+        case '\r':
+          line += "\\r";
+          break;
+        case '\t':
+          line += "\\t";
+          break;
+        case '\a':
+          line += "\\a";
+          break;
+        case '\b':
+          line += "\\b";
+          break;
         default:
           if (c >= 32 && c < 127) {
             line += c;
@@ -88,7 +102,8 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
     if (!commands.rename(from, to)) throw std::runtime_error("No such command in rename-command");
   }
   keyspace = std::make_unique<storage::Keyspace>(keyspace_options(*settings), clock);
-  for (uint32_t i = 0; i < io_threads_of(*settings); ++i) threads.push_back(std::make_unique<IoThread>(*this, i));
+  for (uint32_t i = 0; i < io_threads_of(*settings); ++i)
+    threads.push_back(std::make_unique<IoThread>(*this, i));
   apply_config(*settings);
   config->on_change({"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
                      "session-index-pending-ms", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time",
@@ -189,7 +204,8 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
       std::vector<Connection*> monitoring;  // one that cannot take the line closes
       for (auto& [id, connection] : target->connections) {
         const Client& monitor = connection->client();
-        if (monitor.is(Client::kMonitor) && !monitor.is(Client::kReplyOff)) monitoring.push_back(connection.get());
+        if (monitor.is(Client::kMonitor) && !monitor.is(Client::kReplyOff))
+          monitoring.push_back(connection.get());
       }
       for (Connection* connection : monitoring) connection->push(line);
     });
@@ -200,9 +216,12 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
 void Server::note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us) {
   const Config& c = thread.config();
   if (c.latency_monitor_threshold > 0 && duration_us >= c.latency_monitor_threshold * 1000) {
-    latency.add(ctx.command.is(kFast) ? "fast-command" : "command", clock.wall_ms() / 1000, duration_us / 1000);
+    latency.add(ctx.command.is(kFast) ? "fast-command" : "command", clock.wall_ms() / 1000,
+                duration_us / 1000);
   }
-  if (c.slowlog_log_slower_than < 0 || duration_us < c.slowlog_log_slower_than || ctx.command.is(kSkipSlowlog)) return;
+  if (c.slowlog_log_slower_than < 0 || duration_us < c.slowlog_log_slower_than ||
+      ctx.command.is(kSkipSlowlog))
+    return;
   const Client::Texts texts = client.texts();
   slowlog.add(clock.wall_ms() / 1000, duration_us, redacted(ctx.command, ctx.args), texts.address, texts.name,
               static_cast<size_t>(c.slowlog_max_len));
@@ -210,7 +229,8 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
 
 void Server::every_100ms() {
   size_t buffers = 0;
-  clients.for_each([&](Client& client) { buffers += client.query_memory.load() + client.output_bytes.load(); });
+  clients.for_each(
+      [&](Client& client) { buffers += client.query_memory.load() + client.output_bytes.load(); });
   client_bytes = buffers;
   overhead_bytes_ = startup_bytes + buffers;
   uint64_t processed = 0;

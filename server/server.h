@@ -28,12 +28,13 @@ namespace cloakroom::server {
 
 // CLIENT PAUSE, readable from any thread.
 struct Pause {
-  enum Mode : uint8_t { kNone, kWrite, kAll };
+  enum Mode : uint8_t { kNoPause, kPauseWrites, kPauseAll };
   std::atomic<int64_t> until_ms{0};
-  std::atomic<uint8_t> mode{kNone};
+  std::atomic<uint8_t> mode{kNoPause};
 };
 
-// Owns everything and outlives it; thread-safe where said. Not a place for logic: families and parts have their own files.
+// Owns everything and outlives it; thread-safe where said. Not a place for logic: families and parts have
+// their own files.
 class Server {
  public:
   // Throws std::runtime_error when it cannot start (ports, files, patterns).
@@ -53,16 +54,17 @@ class Server {
   void on_all_threads(const std::function<void(IoThread&)>& fn);
 
   // A MONITOR line for every monitoring client; under the guards of the command when it has any.
-  void feed_monitors(IoThread& from, const Client& client, const Command& command, std::span<const std::string_view> args);
+  void feed_monitors(IoThread& from, const Client& client, const Command& command,
+                     std::span<const std::string_view> args);
 
   // SLOWLOG and LATENCY bookkeeping of a command that took long enough for either.
   void note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us);
 
   // Memory outside the keyspace that maxmemory counts: fixed parts and clients' buffers, as of the last tick.
   size_t overhead_bytes() const { return overhead_bytes_.load(std::memory_order_relaxed); }
-  size_t used_memory_bytes() const;  // what INFO calls used_memory and maxmemory limits
+  size_t used_memory_bytes() const;                  // what INFO calls used_memory and maxmemory limits
   size_t keys_count(storage::Access& access) const;  // of all databases; one guard at a time
-  void every_100ms();                // on thread 0
+  void every_100ms();                                // on thread 0
   uint64_t random_seed() const;
   // After CONFIG SET and at start: passes on what parts keep copies of.
   void apply_config(const Config& config);
@@ -86,7 +88,7 @@ class Server {
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;
-  std::string run_id;      // 40 hex digits, random
+  std::string run_id;  // 40 hex digits, random
   std::string replication_id;
   double us_per_cycle = 0.001;
   uint64_t cycles_per_100us = 100'000;

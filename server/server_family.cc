@@ -127,8 +127,9 @@ constexpr CommandRow kRows[] = {
     {"shutdown", -1, "admin noscript loading stale no_multi allow_busy", "", kAdminAcl, "", "server", "1.0.0",
      "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise "
      "O(1)",
-     "Ends the server.", "[nosave_save<NOSAVE | SAVE>] [NOW{since=7.0.0}] [FORCE{since=7.0.0}] [ABORT{since=7.0.0}]",
-     kNoTrait, shutdown},
+     "Ends the server.",
+     "[nosave_save<NOSAVE | SAVE>] [NOW{since=7.0.0}] [FORCE{since=7.0.0}] [ABORT{since=7.0.0}]", kNoTrait,
+     shutdown},
     {"wait", 3, "noscript", "", "@slow @connection", "request_policy:all_shards response_policy:agg_min",
      "generic", "3.0.0", "O(1)", "Waits until replicas have the connection's writes.", "numreplicas timeout",
      kNoTrait, wait},

@@ -23,8 +23,8 @@ class Slowlog {
     std::string client_name;
   };
 
-  void add(int64_t unix_s, int64_t duration_us, std::span<const std::string_view> args, std::string client_address,
-           std::string client_name, size_t max_len);
+  void add(int64_t unix_s, int64_t duration_us, std::span<const std::string_view> args,
+           std::string client_address, std::string client_name, size_t max_len);
   std::vector<Entry> newest(size_t count) const;  // SIZE_MAX: all
   size_t size() const;
   void reset();

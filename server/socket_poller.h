@@ -14,10 +14,11 @@ class Connection;
 
 // The client sockets of one I/O thread: an epoll set that Asio's loop watches as one descriptor.
 //
-// Why not Asio's own socket operations: its reactor tries every read at initiation, which costs a failing recv a
-// request, and its waits cost an epoll_ctl each (0.5 us of 3.4 us a request, measured). And it hands out one socket
-// at a time, while the whole ready set is wanted here: the keys of all its requests are prefetched together.
-// Edge-triggered for reading and writing, so nothing is re-armed: whoever is told must read until a read comes back short.
+// Why not Asio's own socket operations: its reactor tries every read at initiation, which costs a failing
+// recv a request, and its waits cost an epoll_ctl each (0.5 us of 3.4 us a request, measured). And it hands
+// out one socket at a time, while the whole ready set is wanted here: the keys of all its requests are
+// prefetched together. Edge-triggered for reading and writing, so nothing is re-armed: whoever is told must
+// read until a read comes back short.
 class SocketPoller {
  public:
   explicit SocketPoller(boost::asio::io_context& context);

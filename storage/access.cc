@@ -64,7 +64,8 @@ void Access::touch(Entry& entry) {
   KeyspaceSettings& settings = keyspace_.settings();
   uint32_t access = lru_now_;
   if (is_lfu(settings.policy.load(std::memory_order_relaxed))) {
-    const uint32_t decayed = lfu_decay(entry.access(), now_ms_, settings.lfu_decay_minutes.load(std::memory_order_relaxed));
+    const uint32_t decayed =
+        lfu_decay(entry.access(), now_ms_, settings.lfu_decay_minutes.load(std::memory_order_relaxed));
     const uint32_t factor = settings.lfu_log_factor.load(std::memory_order_relaxed);
     access = lfu_word(lfu_increment(decayed, factor, random()), now_ms_);
   }
@@ -73,7 +74,8 @@ void Access::touch(Entry& entry) {
 
 void Access::count_role(Shard& shard, KeyRole role, Kind before, Kind after) {
   if (role == KeyRole::kSession) {
-    shard.counts.sessions += static_cast<int>(is_session_type(after)) - static_cast<int>(is_session_type(before));
+    shard.counts.sessions +=
+        static_cast<int>(is_session_type(after)) - static_cast<int>(is_session_type(before));
   } else if (role == KeyRole::kUserSessions) {
     const auto is_set = [](Kind kind) { return kind != Kind::kNone && type_of(kind) == Type::kSet; };
     shard.counts.user_sets += static_cast<int>(is_set(after)) - static_cast<int>(is_set(before));
@@ -103,8 +105,9 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   return entry->value();
 }
 
-// Gives the entry room for a value part of `bytes` bytes; the old value part has been dealt with. Header, key, links
-// and access stay; the deadline becomes `deadline_ms`, for which the caller keeps the volatile count.
+// Gives the entry room for a value part of `bytes` bytes; the old value part has been dealt with. Header,
+// key, links and access stay; the deadline becomes `deadline_ms`, for which the caller keeps the volatile
+// count.
 char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t bytes, int64_t deadline_ms) {
   Entry& old = *found.entry;
   Shard& shard = *found.shard;
@@ -132,7 +135,8 @@ char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t by
   return fresh->value();
 }
 
-char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline, bool drop) {
+char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline,
+                      bool drop) {
   if (!found) return create(found, key, kind, bytes);
   Entry& old = *found.entry;
   const Kind old_kind = old.kind();

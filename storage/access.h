@@ -16,7 +16,9 @@ namespace cloakroom::storage {
 // Counter written by one thread and read by any.
 class Counter {
  public:
-  void add(uint64_t n = 1) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  void add(uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
   uint64_t get() const { return value_.load(std::memory_order_relaxed); }
   void reset() { value_.store(0, std::memory_order_relaxed); }
 
@@ -44,26 +46,28 @@ struct Found {
 // What becomes of the deadline when a value is replaced.
 enum class Deadline : uint8_t { kKeep, kClear };
 
-// A value taken out of the keyspace whole (RENAME, MOVE) or copied (COPY). `bytes` is the value part; what it owns
-// outside is owned by this object until put back.
+// A value taken out of the keyspace whole (RENAME, MOVE) or copied (COPY). `bytes` is the value part; what it
+// owns outside is owned by this object until put back.
 struct DetachedValue {
   Kind kind = Kind::kNone;
   std::string bytes;
   int64_t deadline_ms = 0;
 };
 
-// Thrown when ending a session needs guards that are not held and could not be had without waiting. Nothing has
-// been changed by the command yet: release, take the union, run it again. Rare (a lost race).
+// Thrown when ending a session needs guards that are not held and could not be had without waiting. Nothing
+// has been changed by the command yet: release, take the union, run it again. Rare (a lost race).
 struct GuardsNeeded {
   ShardSet shards;
 };
 
-// One thread's window on the keyspace: the guards it holds, a frozen clock, the selected database. Every read and every
-// change of keys goes through here. Changes pass one point (changed()): it bumps the shard's version, marks watchers,
-// emits the keyspace event and hands on the effect. Not thread-safe; reused from command to command.
+// One thread's window on the keyspace: the guards it holds, a frozen clock, the selected database. Every read
+// and every change of keys goes through here. Changes pass one point (changed()): it bumps the shard's
+// version, marks watchers, emits the keyspace event and hands on the effect. Not thread-safe; reused from
+// command to command.
 class Access {
  public:
-  explicit Access(Keyspace& keyspace) : keyspace_(keyspace), guard_(keyspace.shards(), keyspace.single_threaded()) {}
+  explicit Access(Keyspace& keyspace)
+      : keyspace_(keyspace), guard_(keyspace.shards(), keyspace.single_threaded()) {}
 
   Keyspace& keyspace() { return keyspace_; }
   const KeySchema& schema() const { return keyspace_.schema(); }
@@ -78,15 +82,16 @@ class Access {
   void set_touch(bool touch) { touch_ = touch; }
 
   // --- looking up; the guard of the key's shard is held. An expired entry is invisible.
-  Found read(const KeyRef& key);   // counts hit or miss, marks the access
-  Found peek(const KeyRef& key);   // neither counts nor marks
-  Found write(const KeyRef& key);  // for changing: first ends an entry that stands there expired; marks the access
+  Found read(const KeyRef& key);  // counts hit or miss, marks the access
+  Found peek(const KeyRef& key);  // neither counts nor marks
+  Found write(
+      const KeyRef& key);  // for changing: first ends an entry that stands there expired; marks the access
   Found find_raw(const KeyRef& key, bool even_expired);
 
-  // --- changing. None of these emits anything by itself (except "new" on creation and the index's own events): the caller
-  // says what happened with changed() afterwards.
-  // Gives the key a value part of `bytes` bytes, uninitialised, creating the key or replacing its value (whose outside
-  // parts are dropped). The returned memory is at found->value(); pointers into the old value are gone.
+  // --- changing. None of these emits anything by itself (except "new" on creation and the index's own
+  // events): the caller says what happened with changed() afterwards. Gives the key a value part of `bytes`
+  // bytes, uninitialised, creating the key or replacing its value (whose outside parts are dropped). The
+  // returned memory is at found->value(); pointers into the old value are gone.
   char* emplace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline);
   // As emplace but keeps what the old value part owns outside: for callers that carry it over themselves.
   char* resize(Found& found, const KeyRef& key, Kind kind, size_t bytes);
@@ -94,13 +99,15 @@ class Access {
   void set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms);
   // Adds to the memory account of values' outside parts.
   void account(Found& found, int64_t delta_bytes) {
-    found.shard->external_bytes = static_cast<size_t>(static_cast<int64_t>(found.shard->external_bytes) + delta_bytes);
+    found.shard->external_bytes =
+        static_cast<size_t>(static_cast<int64_t>(found.shard->external_bytes) + delta_bytes);
   }
 
-  // --- ending. Emits "del" / "expired" / "evicted" with the effect DEL; kReplaced and kFlushed emit nothing. Ends the
-  // links of a session too (rule 8 of the guards). `found` is null afterwards.
+  // --- ending. Emits "del" / "expired" / "evicted" with the effect DEL; kReplaced and kFlushed emit nothing.
+  // Ends the links of a session too (rule 8 of the guards). `found` is null afterwards.
   void end(Found& found, const KeyRef& key, EndCause cause);
-  // Takes the value out without dropping it and removes the key like end(kReplaced): nothing emitted but the index's own.
+  // Takes the value out without dropping it and removes the key like end(kReplaced): nothing emitted but the
+  // index's own.
   DetachedValue detach(Found& found, const KeyRef& key);
   DetachedValue copy(const Found& found) const;
   // Puts a detached value under `key`, replacing what stands there.
@@ -115,7 +122,9 @@ class Access {
   }
   // A further event or a further effect of a change already reported.
   void event(const KeyRef& key, EventClass event_class, std::string_view name);
-  void effect(std::initializer_list<std::string_view> command) { effect(std::span(command.begin(), command.size())); }
+  void effect(std::initializer_list<std::string_view> command) {
+    effect(std::span(command.begin(), command.size()));
+  }
   void effect(std::span<const std::string_view> command);
   // Whether anybody wants effects: lets callers skip building long ones.
   bool wants_effects() const { return keyspace_.effect_sink() != nullptr; }

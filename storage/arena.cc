@@ -13,7 +13,8 @@ constexpr size_t kRegionsPerSlab = kSlabBytes / kRegionBytes;
 
 // A slab aligned to its own size, so that the kernel can back it with one huge page.
 char* map_slab() {
-  void* p = mmap(nullptr, 2 * kSlabBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* p = mmap(nullptr, 2 * kSlabBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                 -1, 0);
   if (p == MAP_FAILED) throw std::bad_alloc();
   auto* base = static_cast<char*>(p);
   const size_t skip = (kSlabBytes - reinterpret_cast<uintptr_t>(base) % kSlabBytes) % kSlabBytes;
@@ -146,7 +147,8 @@ Handle Arena::allocate(size_t bytes) {
   Page& page = pages_[number];
   uint16_t offset = page.free_head;
   if (offset != kNoBlock) {
-    std::memcpy(&page.free_head, page_base(number) + static_cast<size_t>(offset) * kGranule, sizeof page.free_head);
+    std::memcpy(&page.free_head, page_base(number) + static_cast<size_t>(offset) * kGranule,
+                sizeof page.free_head);
   } else {
     offset = page.bump;
     page.bump = static_cast<uint16_t>(page.bump + granules);

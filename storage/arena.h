@@ -37,7 +37,7 @@ class RegionSource {
   RegionSource(const RegionSource&) = delete;
   RegionSource& operator=(const RegionSource&) = delete;
 
-  char* take();         // kRegionBytes, aligned to kRegionBytes; throws std::bad_alloc
+  char* take();  // kRegionBytes, aligned to kRegionBytes; throws std::bad_alloc
   void give(char* region);
 
  private:
@@ -75,7 +75,9 @@ class Arena {
   static bool same_block(size_t a, size_t b) { return a <= kMaxSmall && block_bytes(a) == block_bytes(b); }
 
   size_t used_bytes() const { return used_; }  // sum of block_bytes over live blocks
-  size_t held_bytes() const { return (regions_.size() - 1 - spare_slots_.size()) * kRegionBytes + large_bytes_; }
+  size_t held_bytes() const {
+    return (regions_.size() - 1 - spare_slots_.size()) * kRegionBytes + large_bytes_;
+  }
 
  private:
   static constexpr Handle kLargeBit = 0x80000000;

@@ -8,20 +8,21 @@ namespace cloakroom::storage {
 
 // Classes of keyspace events, with the letters of notify-keyspace-events (Redis 7.0).
 enum class EventClass : uint16_t {
-  kGeneric = 1 << 0,   // g
-  kString = 1 << 1,    // $
-  kList = 1 << 2,      // l
-  kSet = 1 << 3,       // s
-  kHash = 1 << 4,      // h
-  kZset = 1 << 5,      // z
-  kExpired = 1 << 6,   // x
-  kEvicted = 1 << 7,   // e
-  kStream = 1 << 8,    // t
-  kKeyMiss = 1 << 9,   // m
-  kNew = 1 << 10,      // n
+  kGeneric = 1 << 0,  // g
+  kString = 1 << 1,   // $
+  kList = 1 << 2,     // l
+  kSet = 1 << 3,      // s
+  kHash = 1 << 4,     // h
+  kZset = 1 << 5,     // z
+  kExpired = 1 << 6,  // x
+  kEvicted = 1 << 7,  // e
+  kStream = 1 << 8,   // t
+  kKeyMiss = 1 << 9,  // m
+  kNew = 1 << 10,     // n
 };
 
-// Receives keyspace events. Called under the guard of the key, in the order of changes: must only append to queues.
+// Receives keyspace events. Called under the guard of the key, in the order of changes: must only append to
+// queues.
 class EventSink {
  public:
   virtual ~EventSink() = default;

@@ -7,7 +7,8 @@
 //       key, in stored form
 //       value part, its layout given by the kind (value.h)
 //
-// 12 bytes beyond key and value (+ 2 for the length of an inline string, + 8 for the link of a session), rounded to
+// 12 bytes beyond key and value (+ 2 for the length of an inline string, + 8 for the link of a session),
+// rounded to
 // 16. Deadlines are milliseconds since 1970; 0 means none; a key is gone when now > deadline.
 #pragma once
 
@@ -30,7 +31,8 @@ class Entry {
   enum Flag : uint8_t { kExtended = 1, kHasLink = 2, kManyLinks = 4 };
 
   static size_t bytes_for(size_t key_bytes, bool extended, bool link, size_t value_bytes) {
-    return kHeaderBytes + (extended ? kExtensionBytes : 0) + (link ? kLinkBytes : 0) + key_bytes + value_bytes;
+    return kHeaderBytes + (extended ? kExtensionBytes : 0) + (link ? kLinkBytes : 0) + key_bytes +
+           value_bytes;
   }
   static bool needs_extension(size_t key_bytes, int64_t deadline_ms) {
     return key_bytes > 255 || deadline_ms > kMaxShortDeadline;
@@ -66,9 +68,7 @@ class Entry {
 
   size_t key_bytes() const { return has(kExtended) ? load<uint32_t>(kHeaderBytes) : (word1_ & 255); }
   std::string_view key() const { return {bytes() + key_offset(), key_bytes()}; }
-  bool matches(const KeyRef& ref) const {
-    return form() == ref.form() && key() == ref.stored();
-  }
+  bool matches(const KeyRef& ref) const { return form() == ref.form() && key() == ref.stored(); }
 
   uint64_t link() const { return load<uint64_t>(link_offset()); }
   void set_link(uint64_t link) { std::memcpy(bytes() + link_offset(), &link, sizeof link); }
@@ -94,7 +94,8 @@ class Entry {
   uint32_t word1_;
 };
 
-static_assert(sizeof(Entry) == 16 && alignof(Entry) == 8, "header is read in place; the last 4 bytes belong to what follows");
+static_assert(sizeof(Entry) == 16 && alignof(Entry) == 8,
+              "header is read in place; the last 4 bytes belong to what follows");
 
 inline void Entry::init(KeyForm form, std::string_view key, Kind kind, bool extended, bool link) {
   const auto flags = static_cast<uint64_t>((extended ? kExtended : 0) | (link ? kHasLink : 0));

@@ -27,7 +27,8 @@ uint64_t Evictor::score(const Entry& entry, EvictionPolicy policy) {
       return static_cast<uint64_t>(idle_ms(entry.access(), access_.now_ms()));
     case EvictionPolicy::kAllKeysLfu:
     case EvictionPolicy::kVolatileLfu: {
-      const uint32_t minutes = access_.keyspace().settings().lfu_decay_minutes.load(std::memory_order_relaxed);
+      const uint32_t minutes =
+          access_.keyspace().settings().lfu_decay_minutes.load(std::memory_order_relaxed);
       return 255 - lfu_decay(entry.access(), access_.now_ms(), minutes);
     }
     case EvictionPolicy::kVolatileTtl:
@@ -73,7 +74,8 @@ bool Evictor::fill_pool(EvictionPolicy policy, uint32_t samples, bool spare) {
   return !pool_.empty() || find_any(policy, spare);
 }
 
-// Sampling found nothing: walks the shards until one allowed key shows, so that "nothing to evict" is never a guess.
+// Sampling found nothing: walks the shards until one allowed key shows, so that "nothing to evict" is never a
+// guess.
 bool Evictor::find_any(EvictionPolicy policy, bool spare) {
   Keyspace& keyspace = access_.keyspace();
   for (uint32_t i = 0; i < keyspace.shard_count() && pool_.empty(); ++i) {

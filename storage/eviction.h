@@ -14,10 +14,11 @@ enum class Room : uint8_t {
   kNone,     // over it and nothing may be evicted
 };
 
-// Frees memory by evicting keys according to the policy until the keyspace fits into `limit_bytes` less `other_bytes`
-// (what the server uses outside the keyspace). Samples several shards one guard at a time and compares their candidates in
-// a small pool, as Redis does; no guard may be held. A user-sessions set with members goes only when nothing else is left: it
-// would blind "log out everywhere". Bounded by a number of victims per call. One per thread.
+// Frees memory by evicting keys according to the policy until the keyspace fits into `limit_bytes` less
+// `other_bytes` (what the server uses outside the keyspace). Samples several shards one guard at a time and
+// compares their candidates in a small pool, as Redis does; no guard may be held. A user-sessions set with
+// members goes only when nothing else is left: it would blind "log out everywhere". Bounded by a number of
+// victims per call. One per thread.
 class Evictor {
  public:
   explicit Evictor(Access& access) : access_(access) {}
@@ -35,7 +36,8 @@ class Evictor {
   static constexpr uint32_t kShardsPerRound = 3;
 
   bool fill_pool(EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
-  void sample_table(Shard& shard, Table& table, EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
+  void sample_table(Shard& shard, Table& table, EvictionPolicy policy, uint32_t samples,
+                    bool spare_user_sets);
   uint64_t score(const Entry& entry, EvictionPolicy policy);
   bool evict_one(EvictionPolicy policy);
   bool find_any(EvictionPolicy policy, bool spare_user_sets);
@@ -43,7 +45,7 @@ class Evictor {
 
   Access& access_;
   std::vector<Candidate> pool_;  // by ascending score
-  bool pool_spares_ = true;  // what it was filled with: user-sessions sets are no candidates
+  bool pool_spares_ = true;      // what it was filled with: user-sessions sets are no candidates
   EvictionPolicy pool_policy_ = EvictionPolicy::kNoEviction;
 };
 

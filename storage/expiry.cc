@@ -64,7 +64,8 @@ class Turn {
     Entry* entry = table.entry(place);
     if (entry->has(Entry::kHasLink) && entry->link() != 0) {
       ShardSet wanted;
-      for (const uint64_t link : SessionIndex::links_of(*entry)) wanted.add(access_.keyspace().shard_of(link));
+      for (const uint64_t link : SessionIndex::links_of(*entry))
+        wanted.add(access_.keyspace().shard_of(link));
       if (!access_.guard().try_add(wanted)) return false;
     }
     text_.clear();

@@ -7,8 +7,9 @@
 
 namespace cloakroom::storage {
 
-// Reclaims what is due in one shard: expired keys, pending ids whose time is over, flushed tables. Bounded: takes the
-// shard's guard, ends at most `budget` keys, releases. Returns whether more is due now. Runs on the thread of `access`.
+// Reclaims what is due in one shard: expired keys, pending ids whose time is over, flushed tables. Bounded:
+// takes the shard's guard, ends at most `budget` keys, releases. Returns whether more is due now. Runs on the
+// thread of `access`.
 bool expiry_turn(Access& access, Shard& shard, int64_t now_ms, uint32_t budget);
 
 // When the shard next needs a turn, in ms; nullopt when nothing is filed. Takes the guard briefly.

@@ -1,7 +1,8 @@
 // The right to read and change shards. Lock order, the whole of it:
 //
 //  1. Guards are taken in ascending shard number. Nobody waits for a guard while holding a higher one.
-//  2. A guard that is wanted out of order is tried without waiting (try_add); when that fails everything is released and
+//  2. A guard that is wanted out of order is tried without waiting (try_add); when that fails everything is
+//  released and
 //     the union is taken in order.
 //  3. Under a guard: no suspension, no system call but memory's, no logging.
 #pragma once
@@ -31,7 +32,8 @@ class ShardSet {
   void remove(uint32_t shard) { words_[shard >> 6] &= ~(uint64_t{1} << (shard & 63)); }
   bool empty() const { return touched_ == 0; }
   void clear() {
-    for (; touched_ != 0; touched_ &= touched_ - 1) words_[static_cast<size_t>(std::countr_zero(touched_))] = 0;
+    for (; touched_ != 0; touched_ &= touched_ - 1)
+      words_[static_cast<size_t>(std::countr_zero(touched_))] = 0;
   }
   // Calls fn(shard) in ascending order.
   template <class Fn>

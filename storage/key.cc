@@ -111,8 +111,8 @@ size_t unpack_uuid(std::string_view bytes, char* out) {
   __m128i second;
   hex::unpack(load16(bytes.data()), first, second);
   const auto dash = static_cast<char>(0x80);  // the shuffles leave zero there
-  const __m128i begin = _mm_shuffle_epi8(
-      first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
+  const __m128i begin =
+      _mm_shuffle_epi8(first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
   const __m128i middle =
       _mm_shuffle_epi8(_mm_alignr_epi8(second, first, 14),
                        _mm_setr_epi8(0, 1, dash, 2, 3, 4, 5, dash, 6, 7, 8, 9, 10, 11, 12, 13));
@@ -192,7 +192,8 @@ size_t unpacked_size(PackedId id) {
 bool KeyPattern::parse(std::string_view text, KeyPattern& out) {
   const size_t open = text.find('{');
   const size_t close = text.find('}');
-  if (open == text.npos || close == text.npos || close < open || text.size() == close - open + 1) return false;
+  if (open == text.npos || close == text.npos || close < open || text.size() == close - open + 1)
+    return false;
   if (text.find('{', open + 1) != text.npos || text.find('}', close + 1) != text.npos) return false;
   out.prefix = text.substr(0, open);
   out.suffix = text.substr(close + 1);

@@ -10,7 +10,8 @@
 namespace cloakroom::storage {
 
 // How the {id} part of a key (or a member of a set) is stored. Packing is used only where unpacking gives
-// the same bytes again: canonical lower-case UUIDs, lower-case hex of 32 to 64 digits, base64url without padding.
+// the same bytes again: canonical lower-case UUIDs, lower-case hex of 32 to 64 digits, base64url without
+// padding.
 enum class IdCodec : uint8_t { kRaw = 0, kUuid = 1, kHex = 2, kBase64Url = 3 };
 
 inline constexpr size_t kMaxPackedId = 48;  // bytes: base64url of 64 characters
@@ -22,7 +23,8 @@ struct PackedId {
   std::string_view bytes;
 };
 
-// Packs `text` into `buffer` (kMaxPackedId bytes) when that is loss-free, else returns the text itself as kRaw.
+// Packs `text` into `buffer` (kMaxPackedId bytes) when that is loss-free, else returns the text itself as
+// kRaw.
 PackedId pack_id(std::string_view text, char* buffer);
 void append_unpacked(PackedId id, std::string& out);
 // Text of an id that is not kRaw, into `out` (kMaxUnpackedId bytes); returns its size.
@@ -36,8 +38,12 @@ enum class KeyRole : uint8_t { kPlain = 0, kSession = 1, kUserSessions = 2 };
 struct KeyForm {
   KeyRole role = KeyRole::kPlain;
   IdCodec codec = IdCodec::kRaw;
-  uint16_t bits() const { return static_cast<uint16_t>(static_cast<unsigned>(role) | static_cast<unsigned>(codec) << 6); }
-  static KeyForm of_bits(uint16_t bits) { return {static_cast<KeyRole>(bits & 63), static_cast<IdCodec>(bits >> 6)}; }
+  uint16_t bits() const {
+    return static_cast<uint16_t>(static_cast<unsigned>(role) | static_cast<unsigned>(codec) << 6);
+  }
+  static KeyForm of_bits(uint16_t bits) {
+    return {static_cast<KeyRole>(bits & 63), static_cast<IdCodec>(bits >> 6)};
+  }
   bool operator==(const KeyForm&) const = default;
 };
 
@@ -96,7 +102,9 @@ class KeySchema {
   HashKey hash_key() const { return hash_key_; }
 
  private:
-  const KeyPattern& pattern(KeyRole role) const { return role == KeyRole::kSession ? session_ : user_sessions_; }
+  const KeyPattern& pattern(KeyRole role) const {
+    return role == KeyRole::kSession ? session_ : user_sessions_;
+  }
   bool match(KeyRole role, std::string_view raw, std::string_view& id) const;
 
   HashKey hash_key_;

@@ -9,7 +9,8 @@ namespace {
 KeyPattern parse_pattern(const std::string& text) {
   KeyPattern pattern;
   if (!KeyPattern::parse(text, pattern)) {
-    throw std::invalid_argument("a session key pattern needs exactly one {placeholder} and some text besides it");
+    throw std::invalid_argument(
+        "a session key pattern needs exactly one {placeholder} and some text besides it");
   }
   return pattern;
 }
@@ -18,7 +19,8 @@ KeyPattern parse_pattern(const std::string& text) {
 
 Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
     : clock_(clock),
-      schema_(options.hash_key, parse_pattern(options.session_pattern), parse_pattern(options.user_sessions_pattern)),
+      schema_(options.hash_key, parse_pattern(options.session_pattern),
+              parse_pattern(options.user_sessions_pattern)),
       databases_(options.databases),
       shard_bits_(static_cast<uint32_t>(std::countr_zero(options.shards))),
       session_index_(options.session_index),

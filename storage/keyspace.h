@@ -14,9 +14,18 @@
 namespace cloakroom::storage {
 
 enum class EvictionPolicy : uint8_t {
-  kNoEviction, kAllKeysLru, kAllKeysLfu, kAllKeysRandom, kVolatileLru, kVolatileLfu, kVolatileRandom, kVolatileTtl,
+  kNoEviction,
+  kAllKeysLru,
+  kAllKeysLfu,
+  kAllKeysRandom,
+  kVolatileLru,
+  kVolatileLfu,
+  kVolatileRandom,
+  kVolatileTtl,
 };
-inline bool is_lfu(EvictionPolicy p) { return p == EvictionPolicy::kAllKeysLfu || p == EvictionPolicy::kVolatileLfu; }
+inline bool is_lfu(EvictionPolicy p) {
+  return p == EvictionPolicy::kAllKeysLfu || p == EvictionPolicy::kVolatileLfu;
+}
 
 // Fixed at start.
 struct KeyspaceOptions {
@@ -50,7 +59,9 @@ class Keyspace {
   const Clock& clock() const { return clock_; }
   uint32_t databases() const { return databases_; }
   uint32_t shard_count() const { return static_cast<uint32_t>(shards_.size()); }
-  uint32_t shard_of(uint64_t hash) const { return shard_bits_ == 0 ? 0 : static_cast<uint32_t>(hash >> (64 - shard_bits_)); }
+  uint32_t shard_of(uint64_t hash) const {
+    return shard_bits_ == 0 ? 0 : static_cast<uint32_t>(hash >> (64 - shard_bits_));
+  }
   Shard& shard(uint32_t index) const { return *shards_[index]; }
   std::span<Shard* const> shards() const { return shard_pointers_; }
   bool session_index() const { return session_index_; }

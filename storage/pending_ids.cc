@@ -41,7 +41,8 @@ void PendingIds::remove(uint32_t db, uint64_t session_hash, PackedId id, uint64_
   }
 }
 
-void PendingIds::collect(uint32_t db, uint64_t session_hash, PackedId id, std::vector<uint64_t>& set_hashes) const {
+void PendingIds::collect(uint32_t db, uint64_t session_hash, PackedId id,
+                         std::vector<uint64_t>& set_hashes) const {
   const auto [first, last] = by_session_.equal_range(session_hash);
   for (auto at = first; at != last; ++at) {
     if (is(at->second, db, id)) set_hashes.push_back(at->second.set_hash);

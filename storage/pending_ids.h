@@ -11,10 +11,10 @@
 
 namespace cloakroom::storage {
 
-// Ids that were put into a user-sessions set before their session exists: clients send SADD and SET in either order. Kept in
-// the shard of the session's key, so that creating the session finds them under the guard it holds anyway.
-// A pending id either is taken by its session or falls due and leaves its set. Bounded: beyond kMaxIds the oldest
-// fall due at once. Belongs to the shard's guard.
+// Ids that were put into a user-sessions set before their session exists: clients send SADD and SET in either
+// order. Kept in the shard of the session's key, so that creating the session finds them under the guard it
+// holds anyway. A pending id either is taken by its session or falls due and leaves its set. Bounded: beyond
+// kMaxIds the oldest fall due at once. Belongs to the shard's guard.
 class PendingIds {
  public:
   static constexpr size_t kMaxIds = 1 << 16;
@@ -22,7 +22,7 @@ class PendingIds {
   struct Due {
     uint32_t db;
     IdCodec codec;
-    std::string id;      // packed
+    std::string id;  // packed
     uint64_t session_hash;
     uint64_t set_hash;
   };

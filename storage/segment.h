@@ -1,12 +1,15 @@
 // The unit of a table: 60 home buckets and 4 stash buckets of 12 slots, each bucket one cache line.
 //
-//   bucket: 12 tags (8 bits of the hash) | 12 handles | 12 used bits, 12 displaced bits, 8 bits overflow count
+//   bucket: 12 tags (8 bits of the hash) | 12 handles | 12 used bits, 12 displaced bits, 8 bits overflow
+//   count
 //
 // Invariants
-//  1. An entry stands in its home bucket, in the next one (its slot is then marked displaced), or in a stash bucket
+//  1. An entry stands in its home bucket, in the next one (its slot is then marked displaced), or in a stash
+//  bucket
 //     (it is then counted in the overflow count of its home; a count of 255 sticks).
 //  2. Entries change place only when the segment splits, is merged into, or is freed.
-//  3. timers[b].tick is at most the tick of the earliest deadline in bucket b; a bucket holding any deadline is filed.
+//  3. timers[b].tick is at most the tick of the earliest deadline in bucket b; a bucket holding any deadline
+//  is filed.
 //
 // Cost: 64 B / 12 slots = 5.3 B a slot + 1.3 B a slot for the timers; at 48-90 % fill 7-14 B an entry.
 #pragma once
@@ -67,7 +70,7 @@ using BucketRef = uint32_t;
 struct BucketTimer {
   BucketRef next;
   BucketRef previous;
-  uint32_t tick;       // when it is due (wheel.h)
+  uint32_t tick;        // when it is due (wheel.h)
   uint16_t wheel_slot;  // 1 + level * 64 + slot; 0: not filed
   uint16_t unused;
 };

@@ -22,8 +22,8 @@ enum class EndCause : uint8_t { kDeleted, kExpired, kEvicted, kReplaced, kFlushe
 
 // Changed under the shard's guard, summed by readers.
 struct ShardCounts {
-  int64_t sessions = 0;       // live entries under the session pattern
-  int64_t user_sets = 0;      // sets under the user-sessions pattern
+  int64_t sessions = 0;   // live entries under the session pattern
+  int64_t user_sets = 0;  // sets under the user-sessions pattern
   uint64_t sessions_created = 0;
   std::array<uint64_t, static_cast<size_t>(EndCause::kCount)> sessions_ended{};
   size_t pending_ids = 0;      // in sums only
@@ -35,8 +35,8 @@ struct ShardCounts {
   int64_t lag_max_ms = 0;
 };
 
-// One part of the keyspace: all keys whose hash begins with its number. Everything in it but the lock, and what is
-// atomic, belongs to the holder of its guard (guard.h).
+// One part of the keyspace: all keys whose hash begins with its number. Everything in it but the lock, and
+// what is atomic, belongs to the holder of its guard (guard.h).
 struct alignas(64) Shard {
   Shard(uint32_t number, uint32_t databases, RegionSource& source, int64_t now_ms)
       : index(number), arena(source), segments(source), wheel(segments, now_ms), tables(databases) {}
@@ -56,7 +56,7 @@ struct alignas(64) Shard {
   Arena arena;
   SegmentPool segments;
   Wheel wheel;
-  std::vector<std::unique_ptr<Table>> tables;  // by database; null until first used
+  std::vector<std::unique_ptr<Table>> tables;   // by database; null until first used
   std::deque<std::unique_ptr<Table>> detached;  // flushed tables, freed in slices
   WatchTable watches;
   PendingIds pending;

@@ -27,7 +27,8 @@ bool Table::place_in(Segment& segment, uint64_t hash, Handle handle, Place& out)
   const uint8_t tag = tag_of(hash);
   const bool home_full = bucket.free_slot() >= kSlots;
   const bool next_full = neighbour.free_slot() >= kSlots;
-  if (!home_full) {  // rather than the emptier of the two: a lookup of 1 in 20 reads the second line, not of 1 in 2
+  if (!home_full) {  // rather than the emptier of the two: a lookup of 1 in 20 reads the second line, not of
+                     // 1 in 2
     out = {&segment, home, bucket.free_slot()};
     bucket.put(out.slot, tag, handle, false);
   } else if (!next_full) {

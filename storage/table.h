@@ -1,9 +1,9 @@
 // The keys of one database within one shard: extendible hashing (Fagin et al. 1979) over segments.
 //
-// A directory of 2^depth pointers is indexed by hash bits; a full segment alone splits in two (~700 moves, ~20 us), so no
-// pause grows with the table; sparse buddies merge again. Because the bucket within a segment comes from other
-// hash bits than the segment, an entry's home bucket number never changes: that makes SCAN cursors stable.
-// A lookup touches the directory (hot), one bucket line (sometimes the next), and the entry.
+// A directory of 2^depth pointers is indexed by hash bits; a full segment alone splits in two (~700 moves,
+// ~20 us), so no pause grows with the table; sparse buddies merge again. Because the bucket within a segment
+// comes from other hash bits than the segment, an entry's home bucket number never changes: that makes SCAN
+// cursors stable. A lookup touches the directory (hot), one bucket line (sometimes the next), and the entry.
 // Not thread-safe: belongs to the shard's guard.
 #pragma once
 
@@ -73,8 +73,8 @@ class Table {
     __builtin_prefetch(&s->buckets[home_of(hash)]);
     if (for_writing) __builtin_prefetch(&s->timers[home_of(hash)]);
   }
-  // Starts loading the lines of the entries a lookup of `hash` will read. Inlined by force: GCC takes a function that
-  // only prefetches for one without effect, and drops calls of it.
+  // Starts loading the lines of the entries a lookup of `hash` will read. Inlined by force: GCC takes a
+  // function that only prefetches for one without effect, and drops calls of it.
   [[gnu::always_inline]] void prefetch_entries(uint64_t hash) const {
     const Segment& s = *segment(hash);
     const uint32_t home = home_of(hash);
@@ -90,10 +90,11 @@ class Table {
     }
   }
 
-  // SCAN: emits every entry whose home is the bucket at `cursor` (home bucket << 32 | 32 directory bits) and returns the
-  // next cursor, or 0 after the last. Entries present all the time are emitted at least once over a full walk, whatever
-  // splits and merges happen between calls: home by home, so that all entries before the cursor in the order (home, hash)
-  // have been emitted. (Segment by segment, the lower homes of a segment merged into the current one would be missed.)
+  // SCAN: emits every entry whose home is the bucket at `cursor` (home bucket << 32 | 32 directory bits) and
+  // returns the next cursor, or 0 after the last. Entries present all the time are emitted at least once over
+  // a full walk, whatever splits and merges happen between calls: home by home, so that all entries before
+  // the cursor in the order (home, hash) have been emitted. (Segment by segment, the lower homes of a segment
+  // merged into the current one would be missed.)
   template <class Emit>
   uint64_t scan(uint64_t cursor, Emit&& emit) const;
 
@@ -104,15 +105,16 @@ class Table {
   template <class Fn>
   void for_each(Fn&& fn) const;
 
-  // Takes a flushed table apart from its end: `fn(Entry&, Handle)` frees an entry, emptied segments go back to the pool.
-  // Stops once `budget` entries and segments are done; returns how many. Afterwards the table is good for nothing else.
+  // Takes a flushed table apart from its end: `fn(Entry&, Handle)` frees an entry, emptied segments go back
+  // to the pool. Stops once `budget` entries and segments are done; returns how many. Afterwards the table is
+  // good for nothing else.
   template <class Fn>
   size_t drain(size_t budget, Fn&& fn);
   bool drained() const { return directory_.empty(); }
 
  private:
-  static constexpr size_t kPrefetchLines = 6;    // a session of ~350 bytes
-  static constexpr uint16_t kMergeBelow = 160;   // a segment this sparse looks for its buddy
+  static constexpr size_t kPrefetchLines = 6;     // a session of ~350 bytes
+  static constexpr uint16_t kMergeBelow = 160;    // a segment this sparse looks for its buddy
   static constexpr uint16_t kMergedAtMost = 380;  // half full, so that a merge is not soon undone
 
   uint32_t directory_index(uint64_t hash) const {
@@ -175,7 +177,8 @@ uint64_t Table::scan(uint64_t cursor, Emit&& emit) const {
   if (home >= kHomeBuckets) return 0;  // nobody gave out such a cursor
   const Segment& s = *directory_[depth_ == 0 ? 0 : fraction >> (32 - depth_)];
   const auto emit_slots = [&](const Bucket& bucket, uint32_t slots) {
-    for (; slots != 0; slots &= slots - 1) emit(*entry(bucket.slots[static_cast<size_t>(std::countr_zero(slots))]));
+    for (; slots != 0; slots &= slots - 1)
+      emit(*entry(bucket.slots[static_cast<size_t>(std::countr_zero(slots))]));
   };
   const Bucket& bucket = s.buckets[home];
   emit_slots(bucket, bucket.used() & ~bucket.displaced());
@@ -191,7 +194,8 @@ uint64_t Table::scan(uint64_t cursor, Emit&& emit) const {
     }
   }
   const uint64_t span = uint64_t{1} << (32 - s.depth);
-  const uint64_t next = (uint64_t{home} << 32 | (fraction & ~(span - 1))) + span;  // carries into the next home
+  const uint64_t next =
+      (uint64_t{home} << 32 | (fraction & ~(span - 1))) + span;  // carries into the next home
   return next >> 32 < kHomeBuckets ? next : 0;
 }
 

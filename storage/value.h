@@ -9,8 +9,8 @@ namespace cloakroom::storage {
 
 enum class Type : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
 
-// Type and encoding of a value in one number (5 bits in the entry's header). A new type adds kinds here and rows
-// in value.cc; nothing else in the keyspace knows what a value looks like.
+// Type and encoding of a value in one number (5 bits in the entry's header). A new type adds kinds here and
+// rows in value.cc; nothing else in the keyspace knows what a value looks like.
 enum class Kind : uint8_t {
   kNone = 0,
   kStringInt,       // int64_t
@@ -37,7 +37,7 @@ struct ValueOps {
   size_t (*stored_bytes)(const char* value);    // of the value part itself
   size_t (*external_bytes)(const char* value);  // owned outside the entry; O(1)
   void (*destroy)(const char* value, Garbage& garbage);
-  std::string (*clone)(const char* value);      // the value part of an equal, independent value
+  std::string (*clone)(const char* value);  // the value part of an equal, independent value
 };
 
 const ValueOps& value_ops(Kind kind);

@@ -10,7 +10,8 @@
 
 namespace cloakroom::storage {
 
-// What a client watches. `dirty` is set by any thread that changes a watched key; read under all their guards.
+// What a client watches. `dirty` is set by any thread that changes a watched key; read under all their
+// guards.
 struct Watcher {
   std::atomic<bool> dirty{false};
 };
@@ -26,8 +27,8 @@ class WatchTable {
   bool empty() const { return by_hash_.empty(); }
   // Marks the watchers of a key; `expired` tells that it goes because of its deadline.
   void touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired);
-  // Marks the watchers of the keys of `db` that `concerned(hash, form, stored, already_gone)` names; it may change
-  // `already_gone`.
+  // Marks the watchers of the keys of `db` that `concerned(hash, form, stored, already_gone)` names; it may
+  // change `already_gone`.
   template <class Concerned>
   void touch_all(uint32_t db, Concerned&& concerned) {
     for (auto& [hash, watch] : by_hash_) {

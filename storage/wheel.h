@@ -1,6 +1,6 @@
-// Hierarchical timing wheel of one shard (Varghese & Lauck 1987). What is filed is a table's bucket, at the tick of
-// its earliest deadline: ~1.3 bytes an entry instead of 8 for links in every entry, and deleting a key or
-// extending a deadline touches no timer. A bucket that fires too early is simply filed again.
+// Hierarchical timing wheel of one shard (Varghese & Lauck 1987). What is filed is a table's bucket, at the
+// tick of its earliest deadline: ~1.3 bytes an entry instead of 8 for links in every entry, and deleting a
+// key or extending a deadline touches no timer. A bucket that fires too early is simply filed again.
 //
 //   tick  = 16 ms; a deadline d is due at tick (d / 16 ms) + 1, so a key is reclaimed at most 16 ms late
 //   level = 0..4, 64 slots each: 1 s, 65 s, 70 min, 74 h, 199 days; what is later waits in the last level
@@ -35,8 +35,8 @@ class Wheel {
   void schedule(BucketRef ref, uint32_t tick);
   void cancel(BucketRef ref);
 
-  // Fires due buckets up to now in order of ticks: `fire(ref)` is called with the bucket taken out of the wheel, and
-  // answers whether to go on. Returns false when stopped by `fire`.
+  // Fires due buckets up to now in order of ticks: `fire(ref)` is called with the bucket taken out of the
+  // wheel, and answers whether to go on. Returns false when stopped by `fire`.
   template <class Fire>
   bool advance(int64_t now_ms, Fire&& fire);
 
@@ -61,7 +61,7 @@ class Wheel {
 
   SegmentPool& pool_;
   std::atomic<uint32_t> floor_;  // no bucket is filed before this tick
-  uint32_t done_;  // every tick up to this one has been served
+  uint32_t done_;                // every tick up to this one has been served
   std::array<BucketRef, kLevels * kSlotsPerLevel> heads_{};
   std::array<uint64_t, kLevels> filled_{};
 };
