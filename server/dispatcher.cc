@@ -163,10 +163,8 @@ bool Dispatcher::reject_for_memory(Client& client, const Command& command, Conte
   if (room != storage::Room::kNone) return false;
   bool denied = command.is(kDenyOom);
   if (client.is(Client::kInMulti)) {
-    // The way out of MULTI stays open; whatever may grow the queue does not.
-    const std::string_view name = command.full_name;
-    denied = name != "exec" && name != "discard" && name != "quit" && name != "reset";
-    if (name == "exec") {
+    denied = !leaves_multi(command);
+    if (command.full_name == "exec") {
       for (size_t i = 0; i < client.transaction->queued(); ++i) {
         const auto* queued = &client.transaction->command(i);
         denied = denied || queued->is(kDenyOom);
