@@ -3,6 +3,8 @@
 #include <bit>
 #include <stdexcept>
 
+#include "storage/session_index.h"
+
 namespace cloakroom::storage {
 namespace {
 
@@ -32,6 +34,23 @@ Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
   for (uint32_t i = 0; i < options.shards; ++i) {
     shards_.push_back(std::make_unique<Shard>(i, databases_, source_, now_ms));
     shard_pointers_.push_back(shards_.back().get());
+  }
+}
+
+Keyspace::~Keyspace() {
+  Garbage garbage;
+  const auto drop = [&](const Table& table) {
+    table.for_each([&](const Place& place) {
+      Entry& entry = *table.entry(place);
+      value_ops(entry.kind()).destroy(entry.value(), garbage);
+      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+    });
+  };
+  for (const auto& shard : shards_) {
+    for (const auto& table : shard->tables) {
+      if (table != nullptr) drop(*table);
+    }
+    for (const auto& table : shard->detached) drop(*table);
   }
 }
 

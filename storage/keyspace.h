@@ -54,6 +54,9 @@ class Keyspace {
  public:
   // Throws std::invalid_argument on bad patterns.
   Keyspace(const KeyspaceOptions& options, const Clock& clock);
+  ~Keyspace();  // visits every entry: a process that ends need not wait for it
+  Keyspace(const Keyspace&) = delete;
+  Keyspace& operator=(const Keyspace&) = delete;
 
   const KeySchema& schema() const { return schema_; }
   const Clock& clock() const { return clock_; }

@@ -356,11 +356,11 @@ TEST_CASE("reclaim_flushed leaves nothing, in no database") {
 }
 
 TEST_CASE("FLUSH marks the watchers of what was there, and of nothing else") {
+  Watcher here, absent, expired, elsewhere;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "here");
   put(f, "expiring", "v", f.clock.wall_ms() + 1);
   f.advance(2);
-  Watcher here, absent, expired, elsewhere;
   const auto watch = [&](std::string_view text, Watcher& watcher) {
     f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
   };
@@ -378,6 +378,7 @@ TEST_CASE("FLUSH marks the watchers of what was there, and of nothing else") {
 }
 
 TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks watchers of either side") {
+  Watcher only0, only1, absent, passed;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "only0", "zero");
   put(f, "both");
@@ -386,7 +387,6 @@ TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks wat
   put(f, "only1");
   put(f, "passed", "v", f.clock.wall_ms() + 1);
   f.access.select(0);
-  Watcher only0, only1, absent, passed;
   const auto watch = [&](std::string_view text, Watcher& watcher) {
     f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
   };
