@@ -24,6 +24,12 @@ bool runs_inside_multi(const Command& command) {
          name == "reset";
 }
 
+// Commands that a full memory cannot keep a client from: the ways out of MULTI.
+bool leaves_multi(const Command& command) {
+  const std::string_view name = command.full_name;
+  return name == "exec" || name == "discard" || name == "quit" || name == "reset";
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(Server& server, IoThread& thread) : server_(server), thread_(thread) {}
