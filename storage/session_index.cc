@@ -108,6 +108,8 @@ void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId memb
     if (session->has(Entry::kManyLinks)) prune_links(access, *session.entry, member);
     return;
   }
+  // One that stands there expired: a link left from an earlier membership must not take this id out with it.
+  if (session && session->has(Entry::kHasLink)) drop_link(*session.entry, set.hash());
   const int64_t wait_ms = access.keyspace().settings().pending_ms.load(std::memory_order_relaxed);
   session.shard->pending.add(access.db(), hash, member, set.hash(), access.now_ms() + wait_ms);
 }

@@ -194,49 +194,55 @@ bool Commands::rename(std::string_view from_name, std::string_view to_name) {
 
 bool Commands::copy(std::string_view from_name, uint32_t to_db, std::string_view to_name) {
   const uint32_t db = access.db();
-  const bool done = run_all({from_name, to_name}, [&] {
-    const KeyRef from = key(from_name);
-    const KeyRef to = key(to_name);
-    if (db == to_db && from_name == to_name) return false;
-    access.select(to_db);
-    access.write(to);
-    access.select(db);
-    const Found source = access.find_raw(from, false);
-    if (!source) return false;
-    access.begin_group();
-    DetachedValue value = access.copy(source);
-    const std::string db_text = std::to_string(to_db);
-    access.effect({"COPY", from_name, to_name, "DB", db_text, "REPLACE"});
-    access.select(to_db);
-    put_in(to, std::move(value));
-    access.changed(to, EventClass::kGeneric, "copy_to", {});
-    access.end_group();
-    return true;
-  });
+  const bool done = run_all(
+      {from_name, to_name},
+      [&] {
+        const KeyRef from = key(from_name);
+        const KeyRef to = key(to_name);
+        if (db == to_db && from_name == to_name) return false;
+        access.select(to_db);
+        access.write(to);
+        access.select(db);
+        const Found source = access.find_raw(from, false);
+        if (!source) return false;
+        access.begin_group();
+        DetachedValue value = access.copy(source);
+        const std::string db_text = std::to_string(to_db);
+        access.effect({"COPY", from_name, to_name, "DB", db_text, "REPLACE"});
+        access.select(to_db);
+        put_in(to, std::move(value));
+        access.changed(to, EventClass::kGeneric, "copy_to", {});
+        access.end_group();
+        return true;
+      },
+      to_db);
   access.select(db);
   return done;
 }
 
 bool Commands::move(std::string_view name, uint32_t to_db) {
   const uint32_t db = access.db();
-  const bool done = run_all({name}, [&] {
-    const KeyRef ref = key(name);
-    access.select(to_db);
-    const bool taken = static_cast<bool>(access.write(ref));
-    access.select(db);
-    Found found = access.write(ref);
-    if (db == to_db || taken || !found) return false;
-    access.begin_group();
-    set_hooks(ref, false);
-    DetachedValue value = access.detach(found, ref);
-    access.select(to_db);
-    put_in(ref, std::move(value));
-    access.select(db);
-    const std::string db_text = std::to_string(to_db);
-    access.changed(ref, EventClass::kGeneric, "move_from", {"MOVE", name, db_text});
-    access.end_group();
-    return true;
-  });
+  const bool done = run_all(
+      {name},
+      [&] {
+        const KeyRef ref = key(name);
+        access.select(to_db);
+        const bool taken = static_cast<bool>(access.write(ref));
+        access.select(db);
+        Found found = access.write(ref);
+        if (db == to_db || taken || !found) return false;
+        access.begin_group();
+        set_hooks(ref, false);
+        DetachedValue value = access.detach(found, ref);
+        access.select(to_db);
+        put_in(ref, std::move(value));
+        access.select(db);
+        const std::string db_text = std::to_string(to_db);
+        access.changed(ref, EventClass::kGeneric, "move_from", {"MOVE", name, db_text});
+        access.end_group();
+        return true;
+      },
+      to_db);
   access.select(db);
   return done;
 }

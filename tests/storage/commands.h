@@ -55,13 +55,16 @@ class Commands {
       }
     }
   }
-  // Under all guards.
+  // Under all guards; the keys may be touched in this database and in `other_db`.
   template <class Fn>
-  auto run_all(std::initializer_list<std::string_view> keys, Fn&& fn) {
+  auto run_all(std::initializer_list<std::string_view> keys, Fn&& fn, uint32_t other_db = 0) {
     std::vector<KeyRef> refs;
     std::vector<KeyUse> uses;
     for (const std::string_view text : keys) refs.push_back(access.schema().make(text));
-    for (const KeyRef& ref : refs) uses.push_back({&ref, true, access.db()});
+    for (const KeyRef& ref : refs) {
+      uses.push_back({&ref, true, access.db()});
+      uses.push_back({&ref, true, other_db});
+    }
     take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true});
     const Finish finish{access};
     return fn();

@@ -381,6 +381,21 @@ TEST_CASE("An id that is put into a set again waits its full time again") {
   CHECK_FALSE(f.has_set("a"));
 }
 
+TEST_CASE("An id put in while its last session stands there expired waits for the next one") {
+  Index f;
+  f.login("x", {"a"}, f.clock.wall_ms() + 10);
+  f.cmd.del("user_sessions:a");  // leaves the session's link behind
+  f.advance(11);
+  f.cmd.sadd("user_sessions:a", "x");
+  CHECK(f.ids("a") == Ids{"x"});
+  f.advance(16);
+  f.turn();
+  CHECK(f.ids("a") == Ids{"x"});
+  f.cmd.set("session:x", "the next one");
+  f.cmd.del("session:x");
+  CHECK_FALSE(f.has_set("a"));
+}
+
 TEST_CASE("Waiting ids are bounded: beyond the bound the oldest leave at the next turn") {
   KeyspaceOptions options = Fixture::default_options();
   options.shards = 1;
