@@ -29,9 +29,10 @@ int main(int argc, char** argv) {
   try {
     server::prepare_process(*config);
     const storage::SystemClock clock;
-    server::Server server(config, clock);
-    server::announce(server);
-    const int code = server.run();
+    server::Server instance(config, clock);
+    server::announce(instance);
+    const int code = instance.run();
+    server::remove_pid_file();
     // Freeing a large keyspace entry by entry would only delay the exit; leak checkers want it done.
     if constexpr (!kLeaksAreChecked) std::_Exit(code);
     return code;

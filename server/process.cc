@@ -32,8 +32,10 @@ constexpr const char* kDefaultPidFile = "/var/run/cloakroom.pid";
 // Removes the pid file at exit.
 struct PidFile {
   std::string path;
-  ~PidFile() {
+  ~PidFile() { remove(); }
+  void remove() {
     if (!path.empty()) ::unlink(path.c_str());
+    path.clear();
   }
 };
 
@@ -239,5 +241,7 @@ void announce(const Server& server) {
     notify_upstart();
   }
 }
+
+void remove_pid_file() { pid_file().remove(); }
 
 }  // namespace cloakroom::server

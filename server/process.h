@@ -22,4 +22,7 @@ void prepare_process(ConfigStore& config);
 // Logs who is starting; tells systemd once thread 0 serves.
 void announce(const Server& server);
 
+// Done by itself on an ordinary exit, not by std::_Exit.
+void remove_pid_file();
+
 }  // namespace cloakroom::server
