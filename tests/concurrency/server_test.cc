@@ -1,0 +1,179 @@
+#include "server/server.h"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "server/config.h"
+#include "server/io_thread.h"
+#include "storage/clock.h"
+#include "storage/keyspace_walk.h"
+#include "tests/concurrency/socket_client.h"
+
+namespace cloakroom::server::test {
+namespace {
+
+uint16_t free_port() {
+  for (uint16_t port = 21400; port < 21420; ++port) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+    const int on = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    const sockaddr_in address = SocketClient::loopback(port);
+    const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+    ::close(fd);
+    if (free) return port;
+  }
+  throw std::runtime_error("no free port");
+}
+
+// The whole server in this process, with three threads.
+struct LiveServer {
+  LiveServer() : port(free_port()), server(std::make_shared<ConfigStore>(config(port), ""), clock) {
+    runner = std::thread([this] { server.run(); });
+  }
+  ~LiveServer() {
+    {
+      SocketClient client(port);  // it has started to listen
+      client.call({"FLUSHALL"});
+    }
+    server.shutdown();
+    runner.join();
+  }
+  LiveServer(const LiveServer&) = delete;
+  LiveServer& operator=(const LiveServer&) = delete;
+
+  static Config config(uint16_t port) {
+    Config config = *ConfigStore().snapshot();
+    config.io_threads = 3;
+    config.port = port;
+    return config;
+  }
+  // Runs every client at once; what they find wrong is counted.
+  using Role = std::function<void(SocketClient&)>;
+  void run(const std::vector<Role>& roles) {
+    std::vector<std::thread> threads;
+    for (const Role& role : roles) {
+      threads.emplace_back([&] {
+        try {
+          SocketClient client(port);
+          role(client);
+        } catch (const std::exception&) {
+          ++wrong;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void note(bool fine) { wrong += fine ? 0 : 1; }
+
+  storage::SystemClock clock;
+  uint16_t port;
+  Server server;
+  std::thread runner;
+  std::atomic<int> wrong{0};
+};
+
+std::string account(int i) { return "account:" + std::to_string(i % 5); }
+
+int rounds() { return std::getenv("CLOAKROOM_TEST_FULL") != nullptr ? 10'000 : 250; }
+
+void transfer(SocketClient& client) {
+  for (int i = 0; i < rounds(); ++i) {
+    client.transact({{"DECRBY", account(i), "7"}, {"INCRBY", account(i * 3 + 1), "7"}});
+  }
+}
+
+void audit(LiveServer& live, SocketClient& client) {
+  const std::vector<std::string> all = {"MGET", account(0), account(1), account(2), account(3), account(4)};
+  for (int i = 0; i < rounds(); ++i) {
+    int64_t sum = 0;
+    for (const Reply& item : client.call(all).items) sum += item.number();
+    live.note(sum == 0);
+  }
+}
+
+void compare_and_set(SocketClient& client, std::atomic<int64_t>& succeeded) {
+  for (int i = 0; i < rounds(); ++i) {
+    client.call({"WATCH", "register"});
+    const int64_t seen = client.call({"GET", "register"}).number();
+    if (!client.transact({{"SET", "register", std::to_string(seen + 1)}}).empty()) ++succeeded;
+  }
+}
+
+void log_in(LiveServer& live, SocketClient& client) {
+  for (int i = 0; i < rounds(); ++i) {
+    const std::string id = std::to_string(i % 8);
+    const std::string user = "user_sessions:" + std::to_string(i % 2);
+    const auto logged_in = client.transact(
+        {{"SET", "session:" + id, "v", "PX", std::to_string(1 + i % 30)}, {"SADD", user, id}});
+    live.note(logged_in.size() == 2);
+    if (i % 5 == 0) client.call({"DEL", "session:" + id});
+    if (i % 7 == 0) client.call({"UNLINK", user});
+    if (i % 11 == 0) client.call({"RENAME", "session:" + id, "session:" + std::to_string((i + 1) % 8)});
+  }
+}
+
+void read_sessions(LiveServer& live, SocketClient& client) {
+  for (int i = 0; i < rounds(); ++i) {
+    std::vector<std::vector<std::string>> commands = {{"SMEMBERS", "user_sessions:" + std::to_string(i % 2)}};
+    for (int s = 0; s < 8; ++s) commands.push_back({"EXISTS", "session:" + std::to_string(s)});
+    const auto replies = client.transact(commands);
+    live.note(replies.size() == 9);
+    if (replies.size() != 9) continue;
+    for (const Reply& id : replies[0].items) {
+      live.note(replies[1 + static_cast<size_t>(id.number())].number() == 1);
+    }
+  }
+}
+
+void administer(LiveServer& live, SocketClient& client) {
+  for (int i = 0; i < rounds() / 5; ++i) {
+    live.note(client.call({"CLIENT", "LIST"}).text.starts_with("id="));
+    live.note(client.call({"CONFIG", "SET", "maxmemory", i % 2 == 0 ? "0" : "1gb"}).text == "OK");
+    live.note(client.call({"CONFIG", "SET", "slowlog-log-slower-than", i % 2 == 0 ? "0" : "10000"}).text ==
+              "OK");
+    client.pipeline({{"CLIENT", "PAUSE", "20", i % 2 == 0 ? "WRITE" : "ALL"}, {"CLIENT", "UNPAUSE"}});
+    client.pipeline({{"INFO"}, {"DBSIZE"}, {"SLOWLOG", "GET"}, {"SCAN", "0"}, {"KEYS", "*"}, {"RANDOMKEY"}});
+    client.transact({{"SELECT", "5"}, {"SET", "k", "v"}, {"SWAPDB", "5", "6"}, {"FLUSHDB"}, {"SELECT", "0"}});
+    SocketClient victim(live.port);
+    const std::string id = victim.call({"CLIENT", "ID"}).text;
+    live.note(client.call({"CLIENT", "KILL", "ID", id}).number() == 1);
+    live.note(victim.at_end());
+  }
+}
+
+void monitor(LiveServer& live) {
+  for (int i = 0; i < rounds() / 25; ++i) {
+    SocketClient watcher(live.port);
+    live.note(watcher.call({"MONITOR"}).text == "OK");
+    SocketClient other(live.port);
+    other.call({"ECHO", "seen"});
+    bool seen = false;
+    for (int line = 0; line < 100'000 && !seen; ++line)
+      seen = watcher.read().text.ends_with("\"ECHO\" \"seen\"");
+    live.note(seen);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("A live server: transactions, watches, sessions, administration, monitors, all at once") {
+  LiveServer live;
+  std::atomic<int64_t> succeeded{0};
+  const auto cas = [&](SocketClient& client) { compare_and_set(client, succeeded); };
+  live.run({transfer, transfer, cas, cas, [&](SocketClient& c) { audit(live, c); },
+            [&](SocketClient& c) { log_in(live, c); }, [&](SocketClient& c) { log_in(live, c); },
+            [&](SocketClient& c) { read_sessions(live, c); }, [&](SocketClient& c) { administer(live, c); },
+            [&](SocketClient&) { monitor(live); }});
+  CHECK(live.wrong == 0);
+  SocketClient client(live.port);
+  CHECK(client.call({"GET", "register"}).number() == succeeded);
+  CHECK(succeeded > 0);
+}
+
+}  // namespace cloakroom::server::test
