@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <sstream>
 #include <stdexcept>
 
@@ -19,6 +20,20 @@ constexpr std::array<std::string_view, 21> kFlagNames = {
     "allow_busy"};
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+// At most 8 bytes; upper-case letters become lower-case, other bytes stay.
+uint64_t folded_word(std::string_view name) {
+  uint64_t word = 0;
+  std::memcpy(&word, name.data(), name.size());
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const uint64_t low = word & ~(kOnes * 0x80);
+  const uint64_t from_a = low + kOnes * (0x80 - 'A');       // bit 7 of a byte: it is at least 'A'
+  const uint64_t above_z = low + kOnes * (0x80 - 'Z' - 1);  // ... it is past 'Z'
+  const uint64_t upper = from_a & ~above_z & ~word & (kOnes * 0x80);
+  return word | upper >> 2;
+}
+
+size_t short_slot(uint64_t word, size_t slots) { return (word * 0x9e3779b97f4a7c15 >> 40) % slots; }
 
 uint32_t parse_flags(const CommandRow& row) {
   uint32_t flags = 0;
@@ -116,6 +131,7 @@ CommandTable::CommandTable() {
     for (const CommandRow& row : rows) add(row);
   }
   link_subcommands();
+  index_short_names();
 }
 
 void CommandTable::add(const CommandRow& row) {
@@ -144,7 +160,29 @@ void CommandTable::link_subcommands() {
   }
 }
 
+void CommandTable::index_short_names() {
+  short_names_.assign(kShortNames, {});
+  for (const auto& [name, command] : by_name_) {
+    if (name.size() > sizeof(uint64_t) || command->parent != nullptr) continue;
+    const uint64_t word = folded_word(name);
+    size_t at = short_slot(word, kShortNames);
+    while (short_names_[at].command != nullptr) at = (at + 1) % kShortNames;
+    short_names_[at] = {word, name.size(), command};
+  }
+}
+
+const Command* CommandTable::find_short(std::string_view name) const {
+  const uint64_t word = folded_word(name);
+  for (size_t at = short_slot(word, kShortNames); short_names_[at].command != nullptr;
+       at = (at + 1) % kShortNames) {
+    const ShortName& candidate = short_names_[at];
+    if (candidate.word == word && candidate.size == name.size()) return candidate.command;
+  }
+  return nullptr;
+}
+
 const Command* CommandTable::find(std::string_view name) const {
+  if (name.size() <= sizeof(uint64_t)) return find_short(name);
   const auto at = by_name_.find(name);
   return at == by_name_.end() || (at->second->parent != nullptr) ? nullptr : at->second;
 }
@@ -168,9 +206,14 @@ bool CommandTable::rename(std::string_view from, std::string_view to) {
   if (at == by_name_.end()) return false;
   Command* command = at->second;
   by_name_.erase(at);
-  if (to.empty()) return true;
+  if (to.empty()) {
+    index_short_names();
+    return true;
+  }
   names_.emplace_back(to);
-  return by_name_.emplace(names_.back(), command).second;
+  const bool fresh = by_name_.emplace(names_.back(), command).second;
+  index_short_names();
+  return fresh;
 }
 
 bool collect_keys(const Command& command, std::span<const std::string_view> args, std::vector<KeyArg>& out) {

@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cctype>
+#include <string>
+
 namespace cloakroom::server {
 
 TEST_CASE("every row of the command table is whole") {
@@ -26,6 +29,34 @@ TEST_CASE("commands are found by any case, subcommands in their container only")
   CHECK(kill->full_name == "client|kill");
   CHECK(kill->parent == table.find("client"));
   CHECK(table.find_sub(*table.find("client"), "slots") == nullptr);
+}
+
+TEST_CASE("short names are folded byte by byte: only letters have a case") {
+  const CommandTable table;
+  for (const auto& command : table.all()) {
+    if (command->parent != nullptr) continue;
+    std::string upper = command->full_name;
+    for (char& c : upper) c = static_cast<char>(std::toupper(c));
+    CHECK(table.find(upper) == command.get());
+    for (size_t i = 0; i < upper.size(); ++i) {
+      std::string other = upper;
+      other[i] = static_cast<char>(other[i] ^ 0x40);  // '-' and digits must not fold onto letters
+      CHECK(table.find(other) != command.get());
+    }
+  }
+  CHECK(table.find(std::string_view("get\0", 4)) == nullptr);
+  CHECK(table.find(std::string_view("\0\0\0\0\0\0\0\0", 8)) == nullptr);
+}
+
+TEST_CASE("a renamed command answers to its new name only") {
+  CommandTable table;
+  const Command* get = table.find("get");
+  CHECK(table.rename("GET", "fetch"));
+  CHECK(table.find("get") == nullptr);
+  CHECK(table.find("Fetch") == get);
+  CHECK(table.rename("set", ""));
+  CHECK(table.find("set") == nullptr);
+  CHECK_FALSE(table.rename("set", "put"));
 }
 
 }  // namespace cloakroom::server
