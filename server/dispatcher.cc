@@ -114,7 +114,8 @@ Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command,
 void Dispatcher::unknown_command(Client& client, std::span<const std::string_view> args,
                                  protocol::ReplyWriter& reply) {
   if (equals_nocase(args[0], "post") || equals_nocase(args[0], "host:")) {
-    client.set(Client::kCloseNow, true);  // a browser made to talk to us: as in Redis, nothing behind it is run
+    client.set(Client::kCloseNow,
+               true);  // a browser made to talk to us: as in Redis, nothing behind it is run
     return;
   }
   const Command* container = server_.commands.find(args[0]);
@@ -232,13 +233,25 @@ bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
 Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Context& ctx) {
   client.last_command.store(command.row, std::memory_order_relaxed);
   if (reject(client, command, ctx)) return Outcome::kDone;
-  const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
-  if (__builtin_expect(paused != Pause::kNoPause, 0) &&
-      server_.pause.until_ms.load() > thread_.access.now_ms()) {
-    bool writes = command.is(kWrite) || command.is(kMayReplicate);
-    if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
-    if (paused == Pause::kPauseAll || writes) return Outcome::kPaused;
+  try {
+    respect_pause(client, command);
+    return queue_or_call(client, command, ctx);
+  } catch (const HeldBack&) {
+    thread_.access.finish();
+    return Outcome::kPaused;
   }
+}
+
+void Dispatcher::respect_pause(const Client& client, const Command& command) const {
+  const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
+  if (__builtin_expect(paused == Pause::kNoPause, 1)) return;
+  if (server_.pause.until_ms.load() <= thread_.access.now_ms()) return;
+  bool writes = command.is(kWrite) || command.is(kMayReplicate);
+  if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
+  if (paused == Pause::kPauseAll || writes) throw HeldBack{};
+}
+
+Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Context& ctx) {
   if (__builtin_expect(client.is(Client::kInMulti), 0) && !runs_inside_multi(command)) {
     client.transaction->queue(command, ctx.args);
     client.multi_count.store(static_cast<uint32_t>(client.transaction->queued()), std::memory_order_relaxed);
@@ -280,6 +293,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
     return;
   }
   storage::take_guards(ctx.access, plan);
+  respect_pause(ctx.client, ctx.command);
   for (;;) {
     try {
       ctx.row.handler(ctx);

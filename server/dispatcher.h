@@ -46,6 +46,9 @@ struct PreparedBatch {
   std::vector<storage::KeyRef> first_keys;  // likewise
 };
 
+// A command may not begin: see Outcome::kPaused. Nothing has been changed.
+struct HeldBack {};
+
 // Turns requests into replies: finds the command, applies the rules that come before it (arity,
 // authentication, memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per
 // thread.
@@ -70,6 +73,9 @@ class Dispatcher {
   // Runs a queued command of EXEC: all guards it may need are held. `first_key`: that of argument 1, or null.
   void run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
                   const storage::KeyRef* first_key, protocol::ReplyWriter& reply);
+  // Throws HeldBack when CLIENT PAUSE holds the command back. PAUSE begins under all guards: asked again once
+  // those of the command are held, the answer is final.
+  void respect_pause(const Client& client, const Command& command) const;
   const Command* find_command(std::span<const std::string_view> args) const;
 
  private:
@@ -77,6 +83,7 @@ class Dispatcher {
                             const storage::KeyRef* first_key, const protocol::Request* request,
                             protocol::ReplyWriter& reply);
   Outcome dispatch_known(Client& client, const Command& command, Context& ctx);
+  Outcome queue_or_call(Client& client, const Command& command, Context& ctx);
   bool reject(Client& client, const Command& command, Context& ctx);
   bool reject_for_memory(Client& client, const Command& command, Context& ctx);
   bool reject_for_monitor(Client& client, const Command& command, Context& ctx);

@@ -150,6 +150,7 @@ void exec(Context& ctx) {
   } else {
     ExecScratch& scratch = ctx.thread.exec_scratch;
     take_exec_guards(ctx, transaction, scratch);
+    ctx.thread.dispatcher.respect_pause(client, ctx.command);
     const bool dirty =
         transaction.watcher.dirty.load(std::memory_order_relaxed) || watched_expired(ctx, transaction);
     unwatch_all(ctx.access, client);

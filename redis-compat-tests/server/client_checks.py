@@ -125,6 +125,23 @@ def pause_and_going(server):
     expect_true(int(control.value("GET", "gone")) in (1, 2), "the killed one's write was not made")
 
 
+def pause_is_an_instant(server):
+    """Once PAUSE has answered, no write of another client happens any more."""
+    control, *writers = several(server, 6)
+    for conn in writers:
+        conn.sock.settimeout(20)
+    for turn in range(40):
+        for conn in writers:
+            conn.send(request("INCR", "k") * 300 + (request("MULTI") + request("INCR", "k") + request("EXEC")) * 100)
+        control.send(request("CLIENT", "PAUSE", "60000", "WRITE") + request("GET", "k") * 2000)
+        seen = control.read(2001)
+        expect(len(set(seen[1:])), 1, "values read during pause %d" % turn)
+        expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+        for conn in writers:
+            conn.read(600)
+    expect(int(control.value("GET", "k")), 40 * 400 * len(writers), "nothing lost, nothing twice")
+
+
 def reply_modes(server):
     conn = server.connect()
     conn.send(b"".join([request("CLIENT", "REPLY", "OFF"), request("SET", "a", "1"), request("NOSUCH"),
@@ -267,6 +284,7 @@ CHECKS = [
     ("CLIENT PAUSE is only made longer", [], pause_extends),
     ("CLIENT PAUSE and MULTI", [], pause_multi),
     ("CLIENT PAUSE and clients that go", [], pause_and_going),
+    ("CLIENT PAUSE is an instant", [], pause_is_an_instant),
     ("CLIENT REPLY", [], reply_modes),
     ("CLIENT KILL, all forms, across threads", [], kill_forms),
     ("CLIENT KILL of oneself", [], kill_self),
