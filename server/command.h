@@ -19,9 +19,9 @@ enum Trait : uint32_t {
   kAllGuards = 1 << 1,  // works on the whole keyspace under all guards (FLUSHALL, SWAPDB)
   kMembersFrom2 =
       1 << 2,  // arguments 2.. are members added to or removed from the set at argument 1 (SADD, SREM)
-  kMemberAt3 = 1 << 3,  // argument 3 is a member moved between the sets at 1 and 2 (SMOVE)
-  kStoresSet = 1 << 4,  // its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY,
-                        // MOVE): all guards when such a key is a user-sessions key
+  kMemberAt3 = 1 << 3,   // argument 3 is a member moved between the sets at 1 and 2 (SMOVE)
+  kStoresSet = 1 << 4,   // its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY,
+                         // MOVE): all guards when such a key is a user-sessions key
   kOwnGuards = 1 << 5,   // takes and releases its guards itself (KEYS, SCAN, DBSIZE, WATCH, EXEC ...)
   kKeepsClock = 1 << 6,  // runs in bounded, tiny time: the clock of the batch is still right afterwards
 };

@@ -66,6 +66,7 @@ struct ExecScratch {
   std::vector<std::string_view> members;
   std::vector<const storage::KeyRef*> watched;
   std::vector<KeyArg> key_args;
+  uint32_t db = 0;  // in which the next command of the queue will run
   bool everything = false;
 
   void clear();

@@ -4,6 +4,7 @@
 #include "server/errors.h"
 #include "server/io_thread.h"
 #include "server/server.h"
+#include "storage/number.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::server {
@@ -76,6 +77,16 @@ bool needs_all_guards(const Command& command) {
          command.full_name == "move" || command.full_name == "copy";
 }
 
+// Keys after a SELECT in the queue stand in the database it selects.
+void follow_select(Context& ctx, const Command& command, std::span<const std::string_view> args,
+                   ExecScratch& scratch) {
+  if (command.full_name != "select") return;
+  const auto db = storage::parse_i64(args[1]);
+  if (db && *db >= 0 && *db < static_cast<int64_t>(ctx.access.keyspace().databases())) {
+    scratch.db = static_cast<uint32_t>(*db);
+  }
+}
+
 void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& scratch) {
   const auto first_arg = static_cast<uint32_t>(scratch.args.size());
   ctx.client.transaction->args(i, scratch.args);
@@ -83,12 +94,13 @@ void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& s
   const auto first_key = static_cast<uint32_t>(scratch.keys.size());
   const uint32_t traits = command.row->traits;
   scratch.everything = scratch.everything || needs_all_guards(command);
+  follow_select(ctx, command, args, scratch);
   scratch.key_args.clear();
   collect_keys(command, args, scratch.key_args);
   for (const KeyArg& arg : scratch.key_args) {
     KeyRef& key = scratch.keys.emplace_back();
     ctx.access.schema().fill(key, args[arg.index]);
-    scratch.uses.push_back({&key, arg.write, ctx.client.db.load(std::memory_order_relaxed)});
+    scratch.uses.push_back({&key, arg.write, scratch.db});
     const bool stores = (traits & kStoresSet) != 0 && arg.write;
     if (stores && storage::SessionIndex::concerns(ctx.access, key)) scratch.everything = true;
   }
@@ -102,6 +114,7 @@ void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& s
 // Takes the guards of everything the queue and the watches name.
 void take_exec_guards(Context& ctx, const Transaction& transaction, ExecScratch& scratch) {
   scratch.clear();
+  scratch.db = ctx.client.db.load(std::memory_order_relaxed);
   scratch.keys.reserve(transaction.total_args() + transaction.watched.size());
   scratch.args.reserve(transaction.total_args());
   for (size_t i = 0; i < transaction.queued(); ++i) plan_command(ctx, transaction.command(i), i, scratch);

@@ -61,7 +61,8 @@ TEST_CASE("every digit of an id is checked") {
       for (int byte = 0; byte < 256; ++byte) {
         std::string text = id;
         text[i] = static_cast<char>(byte);
-        const bool fits = id[i] == '-' ? byte == '-' : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
+        const bool fits =
+            id[i] == '-' ? byte == '-' : (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'f');
         CHECK((pack(text).codec == codec) == fits);
       }
     }
@@ -70,7 +71,8 @@ TEST_CASE("every digit of an id is checked") {
 
 TEST_CASE("random texts over small alphabets come back unchanged") {
   std::mt19937 random(1);
-  const std::string alphabets[] = {"0123456789abcdef", "0123456789abcdef-", "ABCab01-_", std::string("\0\xff-a", 4)};
+  const std::string alphabets[] = {"0123456789abcdef", "0123456789abcdef-", "ABCab01-_",
+                                   std::string("\0\xff-a", 4)};
   for (int i = 0; i < 200'000; ++i) {
     const std::string& alphabet = alphabets[random() % 4];
     std::string text(random() % 70, ' ');
@@ -123,7 +125,8 @@ TEST_CASE("patterns may have a suffix, and the longer prefix wins") {
   CHECK(s.make("s:user:1:data").role() == KeyRole::kUserSessions);
   CHECK(s.text(s.make("s:1:data").form(), "1") == "s:1:data");
   KeyPattern bad;
-  for (const char* text : {"{id}", "session:", "a{b}c{d}", "a}b{", ""}) CHECK_FALSE(KeyPattern::parse(text, bad));
+  for (const char* text : {"{id}", "session:", "a{b}c{d}", "a}b{", ""})
+    CHECK_FALSE(KeyPattern::parse(text, bad));
 }
 
 }  // namespace cloakroom::storage

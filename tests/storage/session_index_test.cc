@@ -91,16 +91,15 @@ const std::string kHex = "0123456789abcdef0123456789abcdef01234567";
 const std::string kBase64 = "Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FycGx5";
 const std::vector<std::string> kIdForms = {kUuid, kHex, kBase64, "plain", "77", std::string(300, 'r')};
 
-}  // namespace
+struct Way {
+  const char* name;
+  EndCause cause;
+  std::vector<std::string> first;  // effects up to the removals; %: the id
+  std::function<void(Index&, const std::string&)> end;
+};
 
-TEST_CASE("However a session is ended, its id leaves all its sets in one group, the session first") {
-  struct Way {
-    const char* name;
-    EndCause cause;
-    std::vector<std::string> first;  // effects up to the removals; %: the id
-    std::function<void(Index&, const std::string&)> end;
-  };
-  const std::vector<Way> ways = {
+std::vector<Way> ways_to_end() {
+  return {
       {"deleted",
        EndCause::kDeleted,
        {"[", "0 DEL session:%"},
@@ -151,34 +150,43 @@ TEST_CASE("However a session is ended, its id leaves all its sets in one group, 
        {"["},
        [](Index& f, const std::string& id) { CHECK(f.cmd.store("session:" + id, "shelf")); }},
   };
-  for (const Way& way : ways) {
+}
+
+void check_end(const Way& way, const std::string& id) {
+  Index f;
+  f.cmd.sadd("shelf", "m");
+  f.login("other", {"b"});
+  f.login(id, {"a", "b", "c"}, f.clock.wall_ms() + 1000);
+  const uint64_t before = f.ended(way.cause);
+  way.end(f, id);
+  const std::vector<std::string> journal = f.journal.take();
+  size_t at = 0;
+  for (std::string line : way.first) {
+    if (const size_t hole = line.find('%'); hole != std::string::npos) line.replace(hole, 1, id);
+    REQUIRE(at < journal.size());
+    CHECK(journal[at++] == line);
+  }
+  const std::vector<std::string> rest(journal.begin() + static_cast<std::ptrdiff_t>(at), journal.end());
+  CHECK(std::count(rest.begin(), rest.end(), "]") == 1);
+  CHECK(rest.back() == "]");
+  for (const std::string user : {"a", "b", "c"}) {
+    CHECK(std::count(rest.begin(), rest.end(), "0 SREM user_sessions:" + user + " " + id) == 1);
+  }
+  CHECK(f.ended(way.cause) == before + 1);
+  CHECK_FALSE(f.has_set("a"));
+  CHECK_FALSE(f.has_set("c"));
+  CHECK(f.ids("b") == Ids{"other"});
+  CHECK(f.pending() == 0);
+}
+
+}  // namespace
+
+TEST_CASE("However a session is ended, its id leaves all its sets in one group, the session first") {
+  for (const Way& way : ways_to_end()) {
     for (const std::string& id : kIdForms) {
       CAPTURE(way.name);
       CAPTURE(id);
-      Index f;
-      f.cmd.sadd("shelf", "m");
-      f.login("other", {"b"});
-      f.login(id, {"a", "b", "c"}, f.clock.wall_ms() + 1000);
-      const uint64_t before = f.ended(way.cause);
-      way.end(f, id);
-      const std::vector<std::string> journal = f.journal.take();
-      size_t at = 0;
-      for (std::string line : way.first) {
-        if (const size_t hole = line.find('%'); hole != std::string::npos) line.replace(hole, 1, id);
-        REQUIRE(at < journal.size());
-        CHECK(journal[at++] == line);
-      }
-      const std::vector<std::string> rest(journal.begin() + static_cast<std::ptrdiff_t>(at), journal.end());
-      CHECK(std::count(rest.begin(), rest.end(), "]") == 1);
-      CHECK(rest.back() == "]");
-      for (const std::string user : {"a", "b", "c"}) {
-        CHECK(std::count(rest.begin(), rest.end(), "0 SREM user_sessions:" + user + " " + id) == 1);
-      }
-      CHECK(f.ended(way.cause) == before + 1);
-      CHECK_FALSE(f.has_set("a"));
-      CHECK_FALSE(f.has_set("c"));
-      CHECK(f.ids("b") == Ids{"other"});
-      CHECK(f.pending() == 0);
+      check_end(way, id);
     }
   }
 }

@@ -36,7 +36,8 @@ TEST_CASE("every bucket fires at its tick, in order, whatever the level it was f
   for (int step = 0; step < 20'000; ++step) {
     const BucketRef ref = rig.ref(static_cast<uint32_t>(random() % 512));
     const int64_t reach = int64_t{1} << (4 + random() % 30);
-    const uint32_t due = Wheel::due_tick(now_ms + static_cast<int64_t>(random() % static_cast<uint64_t>(reach)), now_ms);
+    const uint32_t due =
+        Wheel::due_tick(now_ms + static_cast<int64_t>(random() % static_cast<uint64_t>(reach)), now_ms);
     if (random() % 10 == 0) {
       rig.wheel.cancel(ref);
       filed.erase(ref);
@@ -70,7 +71,8 @@ TEST_CASE("every bucket fires at its tick, in order, whatever the level it was f
 
 TEST_CASE("a stopped advance goes on where it stopped") {
   Rig rig;
-  for (uint32_t i = 0; i < 100; ++i) rig.wheel.schedule(rig.ref(i), Wheel::due_tick(kStartMs + 1000, kStartMs));
+  for (uint32_t i = 0; i < 100; ++i)
+    rig.wheel.schedule(rig.ref(i), Wheel::due_tick(kStartMs + 1000, kStartMs));
   const int64_t later = kStartMs + 5000;
   int fired = 0;
   int calls = 0;
