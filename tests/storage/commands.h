@@ -40,6 +40,8 @@ class Commands {
            std::span<const std::string_view> members = {}) {
     std::vector<KeyRef> refs;
     std::vector<KeyUse> uses;
+    refs.reserve(keys.size());
+    uses.reserve(keys.size());
     for (const std::string_view text : keys) refs.push_back(access.schema().make(text));
     for (const KeyRef& ref : refs) uses.push_back({&ref, mode != kReads, access.db()});
     const GuardPlan plan{.keys = uses, .members = members, .ends_keys = mode == kEnds || keys.size() > 1};
@@ -60,6 +62,8 @@ class Commands {
   auto run_all(std::initializer_list<std::string_view> keys, Fn&& fn, uint32_t other_db = 0) {
     std::vector<KeyRef> refs;
     std::vector<KeyUse> uses;
+    refs.reserve(keys.size());
+    uses.reserve(keys.size());
     for (const std::string_view text : keys) refs.push_back(access.schema().make(text));
     for (const KeyRef& ref : refs) {
       uses.push_back({&ref, true, access.db()});

@@ -170,7 +170,9 @@ void check_end(const Way& way, const std::string& id) {
   CHECK(std::count(rest.begin(), rest.end(), "]") == 1);
   CHECK(rest.back() == "]");
   for (const std::string user : {"a", "b", "c"}) {
-    CHECK(std::count(rest.begin(), rest.end(), "0 SREM user_sessions:" + user + " " + id) == 1);
+    std::string removal = "0 SREM user_sessions:";
+    removal.append(user).append(" ").append(id);
+    CHECK(std::count(rest.begin(), rest.end(), removal) == 1);
   }
   CHECK(f.ended(way.cause) == before + 1);
   CHECK_FALSE(f.has_set("a"));
