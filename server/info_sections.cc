@@ -19,10 +19,6 @@ namespace {
 
 constexpr int64_t kSecondsPerDay = 86'400;
 
-void lines_of_zero(InfoWriter& out, std::initializer_list<std::string_view> names) {
-  for (const std::string_view name : names) out.line(name, 0);
-}
-
 double ratio(size_t a, size_t b) { return b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b); }
 
 double seconds(const timeval& t) {
@@ -80,7 +76,7 @@ void info_clients(InfoWriter& out, Context& ctx) {
   out.line("maxclients", ctx.thread.config().maxclients);
   out.line("client_recent_max_input_buffer", largest_input);
   out.line("client_recent_max_output_buffer", largest_output);
-  lines_of_zero(out, {"blocked_clients", "tracking_clients", "clients_in_timeout_table"});
+  out.zeros({"blocked_clients", "tracking_clients", "clients_in_timeout_table"});
 }
 
 void info_memory(InfoWriter& out, Context& ctx) {
@@ -107,10 +103,10 @@ void info_memory(InfoWriter& out, Context& ctx) {
   out.line("used_memory_lua", 0);
   out.line("used_memory_vm_eval", 0);
   out.line("used_memory_lua_human", "0B");
-  lines_of_zero(out, {"used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
-                      "number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total"});
+  out.zeros({"used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions",
+             "number_of_libraries", "used_memory_vm_functions", "used_memory_vm_total"});
   out.line("used_memory_vm_total_human", "0B");
-  lines_of_zero(out, {"used_memory_functions", "used_memory_scripts"});
+  out.zeros({"used_memory_functions", "used_memory_scripts"});
   out.line("used_memory_scripts_human", "0B");
   sized("maxmemory", config.maxmemory);
   out.line("maxmemory_policy", config.text("maxmemory-policy"));
@@ -122,37 +118,35 @@ void info_memory(InfoWriter& out, Context& ctx) {
   out.line("rss_overhead_bytes", 0);
   out.line("mem_fragmentation_ratio", fmt::format("{:.2f}", ratio(m.resident, m.used)));
   out.line("mem_fragmentation_bytes", static_cast<int64_t>(m.resident) - static_cast<int64_t>(m.used));
-  lines_of_zero(out, {"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
-                      "mem_clients_slaves"});
+  out.zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
+             "mem_clients_slaves"});
   out.line("mem_clients_normal", ctx.server.client_bytes.load());
-  lines_of_zero(out, {"mem_cluster_links", "mem_aof_buffer"});
+  out.zeros({"mem_cluster_links", "mem_aof_buffer"});
   out.line("mem_allocator", "arena");
-  lines_of_zero(out, {"active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"});
+  out.zeros({"active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"});
 }
 
 void info_persistence(InfoWriter& out, Context& ctx) {
   uint64_t changes = 0;
   for (const auto& thread : ctx.server.threads) changes += thread->access.counters().changes.get();
   out.section("Persistence");
-  lines_of_zero(out,
-                {"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
+  out.zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
   out.line("current_fork_perc", "0.00");
-  lines_of_zero(out, {"current_save_keys_processed", "current_save_keys_total"});
+  out.zeros({"current_save_keys_processed", "current_save_keys_total"});
   out.line("rdb_changes_since_last_save", changes);
   out.line("rdb_bgsave_in_progress", 0);
   out.line("rdb_last_save_time", ctx.server.start_ms / 1000);
   out.line("rdb_last_bgsave_status", "ok");
   out.line("rdb_last_bgsave_time_sec", -1);
   out.line("rdb_current_bgsave_time_sec", -1);
-  lines_of_zero(out,
-                {"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
-                 "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
+  out.zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
+             "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
   out.line("aof_last_rewrite_time_sec", -1);
   out.line("aof_current_rewrite_time_sec", -1);
   out.line("aof_last_bgrewrite_status", "ok");
-  lines_of_zero(out, {"aof_rewrites", "aof_rewrites_consecutive_failures"});
+  out.zeros({"aof_rewrites", "aof_rewrites_consecutive_failures"});
   out.line("aof_last_write_status", "ok");
-  lines_of_zero(out, {"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
+  out.zeros({"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
 }
 
 void info_replication(InfoWriter& out, Context& ctx) {
@@ -166,7 +160,7 @@ void info_replication(InfoWriter& out, Context& ctx) {
   out.line("second_repl_offset", -1);
   out.line("repl_backlog_active", 0);
   out.line("repl_backlog_size", ctx.thread.config().text("repl-backlog-size"));
-  lines_of_zero(out, {"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
+  out.zeros({"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
 }
 
 void info_cpu(InfoWriter& out, Context&) {

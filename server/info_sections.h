@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,10 @@ struct InfoWriter {
   template <class Value>
   void line(std::string_view name, const Value& value) {
     text += fmt::format("{}:{}\r\n", name, value);
+  }
+  // What Redis counts and this server has none of.
+  void zeros(std::initializer_list<std::string_view> names) {
+    for (const std::string_view name : names) line(name, 0);
   }
 };
 

@@ -51,10 +51,6 @@ std::map<std::string, uint64_t> errors_of(Server& server) {
   return sum;
 }
 
-void zeros(InfoWriter& out, std::initializer_list<std::string_view> names) {
-  for (const std::string_view name : names) out.line(name, 0);
-}
-
 }  // namespace
 
 DatabaseFigures database_figures(Context& ctx, uint32_t db) {
@@ -90,31 +86,31 @@ void info_stats(InfoWriter& out, Context& ctx) {
   out.line("instantaneous_ops_per_sec", ctx.server.instantaneous_ops.load());
   out.line("total_net_input_bytes", t.bytes_in);
   out.line("total_net_output_bytes", t.bytes_out);
-  zeros(out, {"total_net_repl_input_bytes", "total_net_repl_output_bytes"});
+  out.zeros({"total_net_repl_input_bytes", "total_net_repl_output_bytes"});
   for (const char* name : {"instantaneous_input_kbps", "instantaneous_output_kbps",
                            "instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"}) {
     out.line(name, "0.00");
   }
   out.line("rejected_connections", ctx.server.rejected_connections.load());
-  zeros(out, {"sync_full", "sync_partial_ok", "sync_partial_err"});
+  out.zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   out.line("expired_keys", counts.expired);
   out.line("expired_stale_perc", "0.00");
-  zeros(out, {"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
+  out.zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
   out.line("evicted_keys", counts.evicted);
-  zeros(out, {"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
+  out.zeros({"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
   out.line("keyspace_hits", t.hits);
   out.line("keyspace_misses", t.misses);
-  zeros(out, {"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
-              "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits",
-              "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
-              "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
-              "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
+  out.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
+             "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits",
+             "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
+             "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
+             "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
   out.line("total_error_replies", errors);
   out.line("dump_payload_sanitizations", 0);
   out.line("total_reads_processed", t.reads);
   out.line("total_writes_processed", t.writes);
-  zeros(out, {"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
-              "reply_buffer_expands"});
+  out.zeros({"io_threaded_reads_processed", "io_threaded_writes_processed", "reply_buffer_shrinks",
+             "reply_buffer_expands"});
   out.line("client_query_buffer_limit_disconnections", t.query_limit_closes);
   out.line("client_output_buffer_limit_disconnections", t.output_limit_closes);
 }

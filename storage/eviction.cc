@@ -41,8 +41,7 @@ uint64_t Evictor::score(const Entry& entry, EvictionPolicy policy) {
   return access_.random();
 }
 
-void Evictor::sample_table(Shard& shard, Table& table, EvictionPolicy policy, uint32_t samples, bool spare) {
-  (void)shard;
+void Evictor::sample_table(Table& table, EvictionPolicy policy, uint32_t samples, bool spare) {
   for (uint32_t i = 0; i < samples; ++i) {
     const Place place = table.sample(access_.random());
     if (!place) return;
@@ -67,7 +66,7 @@ bool Evictor::fill_pool(EvictionPolicy policy, uint32_t samples, bool spare) {
     Shard& shard = keyspace.shard(static_cast<uint32_t>(access_.random() % keyspace.shard_count()));
     access_.guard().take(shard.index);
     for (const auto& table : shard.tables) {
-      if (table != nullptr && table->size() > 0) sample_table(shard, *table, policy, samples, spare);
+      if (table != nullptr && table->size() > 0) sample_table(*table, policy, samples, spare);
     }
     access_.guard().release();
   }

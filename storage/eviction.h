@@ -36,8 +36,7 @@ class Evictor {
   static constexpr uint32_t kShardsPerRound = 3;
 
   bool fill_pool(EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
-  void sample_table(Shard& shard, Table& table, EvictionPolicy policy, uint32_t samples,
-                    bool spare_user_sets);
+  void sample_table(Table& table, EvictionPolicy policy, uint32_t samples, bool spare_user_sets);
   uint64_t score(const Entry& entry, EvictionPolicy policy);
   bool evict_one(EvictionPolicy policy);
   bool find_any(EvictionPolicy policy, bool spare_user_sets);
