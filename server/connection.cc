@@ -26,7 +26,7 @@ constexpr int kReadsPerTurn = 8;  // then other connections are served
 Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
     : thread_(thread),
       parser_(thread.server.parser_limits),
-      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.server.clock.wall_ms()) {
+      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.steady_ms()) {
   client_.fd = fd;
   thread.refresh_config();  // a password may just have been set
   const bool open = thread.config().requirepass.empty();
@@ -85,7 +85,7 @@ void Connection::read_on(Slot& slot) {
 // Runs the slot's batch and those after it in the bytes that were read.
 Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
-  client_.last_interaction_ms.store(thread_.access.now_ms(), std::memory_order_relaxed);
+  client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
   protocol::RequestBatch& batch = slot.batch.requests;
   State state = State::kReading;
   for (;;) {

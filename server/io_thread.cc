@@ -44,7 +44,7 @@ void IoThread::refresh_config() {
   config_ = server.config->snapshot();
 }
 
-int64_t IoThread::now_ms() { return server.clock.wall_ms(); }
+int64_t IoThread::steady_ms() const { return server.clock.monotonic_us() / 1000; }
 
 void IoThread::run() {
   watch_sockets();
@@ -157,14 +157,14 @@ void IoThread::serve_expiry() {
     storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
     bool more = true;
     while (more && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
-      more = storage::expiry_turn(access, shard, now_ms(), kExpiryBudget);
+      more = storage::expiry_turn(access, shard, kExpiryBudget);
     }
     if (more) {  // goes on with this shard
       wait_ms = 0;
       break;
     }
     ++expiry_position_;
-    const int64_t now = now_ms();
+    const int64_t now = server.keyspace->now().wall_ms;
     if (const auto next = storage::next_expiry_ms(shard, now))
       wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
   }
@@ -180,7 +180,7 @@ void IoThread::every_100ms() {
   if (server.stopping()) return;
   if (++cron_turns_ % kTurnsPerSecond == 0) {
     refresh_config();
-    const int64_t now = now_ms();
+    const int64_t now = steady_ms();
     std::vector<Connection*> ticking;
     for (auto& [id, connection] : connections) {
       if (connection->needs_tick()) ticking.push_back(connection.get());

@@ -29,7 +29,7 @@ namespace cloakroom::server {
 // CLIENT PAUSE, readable from any thread.
 struct Pause {
   enum Mode : uint8_t { kNoPause, kPauseWrites, kPauseAll };
-  std::atomic<int64_t> until_ms{0};
+  std::atomic<int64_t> until_ms{0};  // monotonic
   std::atomic<uint8_t> mode{kNoPause};
 };
 
@@ -88,6 +88,7 @@ class Server {
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;
+  const int64_t start_steady_ms;
   std::string run_id;  // 40 hex digits, random
   std::string replication_id;
   double us_per_cycle = 0.001;

@@ -15,9 +15,9 @@ bool is_session_type(Kind kind) {
 
 }  // namespace
 
-void Access::set_now(int64_t now_ms) {
-  now_ms_ = now_ms;
-  lru_now_ = lru_clock(now_ms);
+void Access::read_clock() {
+  guard_.set_clock(keyspace_.now());
+  lru_now_ = lru_clock(steady_ms());
 }
 
 Found Access::find_raw(const KeyRef& key, bool even_expired) {
@@ -28,7 +28,7 @@ Found Access::find_raw(const KeyRef& key, bool even_expired) {
   const Place place = table->find(key);
   if (!place) return found;
   Entry* entry = table->entry(place);
-  if (!even_expired && entry->expired(now_ms_)) return found;
+  if (!even_expired && entry->expired(now_ms())) return found;
   found.place = place;
   found.entry = entry;
   return found;
@@ -51,7 +51,7 @@ Found Access::read(const KeyRef& key) {
 Found Access::write(const KeyRef& key) {
   Found found = find_raw(key, true);
   if (!found) return found;
-  if (found->expired(now_ms_)) {
+  if (found->expired(now_ms())) {
     end(found, key, EndCause::kExpired);
   } else {
     touch(*found.entry);
@@ -65,9 +65,9 @@ void Access::touch(Entry& entry) {
   uint32_t access = lru_now_;
   if (is_lfu(settings.policy.load(std::memory_order_relaxed))) {
     const uint32_t decayed =
-        lfu_decay(entry.access(), now_ms_, settings.lfu_decay_minutes.load(std::memory_order_relaxed));
+        lfu_decay(entry.access(), steady_ms(), settings.lfu_decay_minutes.load(std::memory_order_relaxed));
     const uint32_t factor = settings.lfu_log_factor.load(std::memory_order_relaxed);
-    access = lfu_word(lfu_increment(decayed, factor, random()), now_ms_);
+    access = lfu_word(lfu_increment(decayed, factor, random()), steady_ms());
   }
   if (entry.access() != access) entry.set_access(access);  // spares the cache line when nothing changes
 }
@@ -97,7 +97,7 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   Entry* entry = table.entry(handle);
   entry->init(key.form(), key.stored(), kind, extended, link);
   const bool lfu = is_lfu(keyspace_.settings().policy.load(std::memory_order_relaxed));
-  entry->set_access(lfu ? lfu_word(kLfuNewCounter, now_ms_) : lru_now_);
+  entry->set_access(lfu ? lfu_word(kLfuNewCounter, steady_ms()) : lru_now_);
   found = {&shard, &table, table.insert(key.hash(), handle), entry};
   count_role(shard, key.role(), Kind::kNone, kind);
   if (link && is_session_type(kind)) SessionIndex::session_created(*this, key, *entry);
@@ -183,7 +183,7 @@ void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) 
   if ((old != 0) != (deadline_ms != 0)) found.table->volatile_changed(deadline_ms != 0 ? 1 : -1);
   // The bucket is filed at the old deadline or before: a later one spares its timer's cache line.
   if (deadline_ms != 0 && (old == 0 || deadline_ms < old)) {
-    found.table->file_deadline(found.place, deadline_ms, now_ms_);
+    found.table->file_deadline(found.place, deadline_ms, now_ms());
   }
 }
 
@@ -315,12 +315,12 @@ void Access::end_group() {
 
 void Access::watch(const KeyRef& key, Watcher& watcher) {
   const Found found = find_raw(key, true);
-  shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms_));
+  shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms()));
 }
 
 bool Access::watched_expired(const KeyRef& key, const Watcher& watcher) {
   const Found found = find_raw(key, true);
-  return found && found.entry->expired(now_ms_) && !shard_for(key).watches.already_gone(db_, key, watcher);
+  return found && found.entry->expired(now_ms()) && !shard_for(key).watches.already_gone(db_, key, watcher);
 }
 
 void Access::unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher) {

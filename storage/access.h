@@ -74,8 +74,10 @@ class Access {
   Guard& guard() { return guard_; }
   AccessCounters& counters() { return counters_; }
 
-  void set_now(int64_t now_ms);
-  int64_t now_ms() const { return now_ms_; }
+  // Reads the clock, which then stands still until the next call. No guard is held.
+  void read_clock();
+  int64_t now_ms() const { return guard_.now_ms(); }        // wall time, for deadlines
+  int64_t steady_ms() const { return guard_.steady_ms(); }  // monotonic, for durations
   void select(uint32_t db) { db_ = db; }
   uint32_t db() const { return db_; }
   // CLIENT NO-TOUCH: reads leave LRU and LFU alone.
@@ -174,7 +176,6 @@ class Access {
   Keyspace& keyspace_;
   Guard guard_;
   AccessCounters counters_;
-  int64_t now_ms_ = 0;
   uint32_t lru_now_ = 0;
   uint32_t db_ = 0;
   bool touch_ = true;

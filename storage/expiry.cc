@@ -4,6 +4,7 @@
 #include <bit>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "storage/keyspace_walk.h"
 #include "storage/session_index.h"
@@ -25,6 +26,16 @@ class Turn {
     const bool reclaiming = !shard_.detached.empty();
     if (reclaiming) reclaim_detached(access_, shard_, kReclaimSlice);
     return left_ == 0 || !shard_.detached.empty();
+  }
+
+  // Does not wait for the tick of a deadline to be over.
+  void end_all() {
+    std::vector<BucketRef> due;
+    shard_.wheel.visit_due(access_.now_ms(), [&](BucketRef ref) { due.push_back(ref); });
+    for (const BucketRef ref : due) {
+      shard_.wheel.cancel(ref);
+      fire(ref);
+    }
   }
 
  private:
@@ -97,13 +108,15 @@ class Turn {
 
 }  // namespace
 
-bool expiry_turn(Access& access, Shard& shard, int64_t now_ms, uint32_t budget) {
-  access.set_now(now_ms);
+bool expiry_turn(Access& access, Shard& shard, uint32_t budget) {
+  access.read_clock();
   access.guard().take(shard.index);
   const bool more = Turn(access, shard, budget).run();
   access.finish();
   return more;
 }
+
+void end_all_due(Access& access, Shard& shard) { Turn(access, shard, UINT32_MAX).end_all(); }
 
 std::optional<int64_t> next_expiry_ms(Shard& shard, int64_t now_ms) {
   const std::lock_guard lock(shard.lock);

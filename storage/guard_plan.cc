@@ -66,7 +66,10 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
       if (due) end_due(access, plan);
       return;
     }
-    if (guard.try_add(linked)) continue;  // more may show, now that more can be looked at
+    if (guard.try_add(linked)) {
+      guard.take_over_time();
+      continue;  // more may show, now that more can be looked at
+    }
     linked.for_each([&](uint32_t shard) { wanted.add(shard); });
     guard.release();
     guard.take(wanted);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace cloakroom::storage {
 
@@ -67,6 +68,26 @@ void Wheel::cascade(uint32_t tick) {
       link(ref, timer, timer.tick);
     }
     if (slot != 0) break;
+  }
+}
+
+void Wheel::restart(int64_t now_ms, bool far) {
+  BucketRef all = 0;
+  for (BucketRef& head : heads_) {
+    while (head != 0) {
+      const BucketRef ref = head;
+      head = std::exchange(pool_.timer(ref).next, all);
+      all = ref;
+    }
+  }
+  filled_.fill(0);
+  done_ = tick_at(now_ms);
+  floor_.store(done_ + kMaxAhead, std::memory_order_release);
+  while (all != 0) {
+    const BucketRef ref = all;
+    BucketTimer& timer = pool_.timer(ref);
+    all = timer.next;
+    link(ref, timer, far ? done_ + 1 : timer.tick);
   }
 }
 

@@ -158,7 +158,7 @@ TEST_CASE("DBSIZE counts as if keys went at their deadline, however late the tur
       REQUIRE(count_keys(f.access, false) >= lasting + live);
       f.advance(static_cast<int64_t>(random() % 200) * (random() % 50 == 0 ? 40 : 1));
       if (random() % 8 != 0) continue;
-      for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, f.clock.wall_ms(), 100'000);
+      for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, 100'000);
       f.access.select(0);
     }
   }
@@ -334,7 +334,7 @@ TEST_CASE("Timers of flushed keys fire nothing; turns of expiry reclaim the rest
   CHECK(record.take_effects() == std::vector<std::vector<std::string>>{{"FLUSHALL"}});
   for (int step = 0; step < 100; ++step) {
     f.advance(5);
-    for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, f.clock.wall_ms(), 50);
+    for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, 50);
   }
   CHECK(record.take_events().empty());
   CHECK(shard_memory(f) == 0);

@@ -364,7 +364,7 @@ TEST_CASE("a long value is read by one thread while others change it") {
   std::atomic<bool> done{false};
   std::thread reader([&] {
     Access access(fixture.keyspace);
-    access.set_now(fixture.clock.wall_ms());
+    access.read_clock();
     const KeyRef key = fixture.key("k");
     while (!done) {
       access.guard().take(fixture.keyspace.shard_of(key.hash()));
