@@ -4,11 +4,13 @@
 Each step is a command with a time limit of its own; a run has one as a whole, so that it ends whatever hangs.
 """
 import argparse
+import concurrent.futures
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -17,6 +19,7 @@ from steps import BUILD, ROOT, steps  # noqa: E402
 LOGS = os.path.join(BUILD, "test-logs")
 RUN_SECONDS, FULL_SECONDS = 3540, 8 * 3600
 LONGEST = 5
+PRINTING = threading.Lock()
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -33,36 +36,44 @@ class Run:
         started = float(os.environ.get("CLOAKROOM_TEST_STARTED", time.time()))
         self.deadline = started + (FULL_SECONDS if options.full else RUN_SECONDS)
         self.rows = {step.name: step for step in steps(options.full, options.seed)}
-        self.passed, self.failures, self.seconds, self.succeeded = 0, [], {}, {}
+        self.passed, self.failures, self.seconds, self.outcomes = 0, [], {}, {}
+        self.running = set()
 
-    def do(self, step):
-        """Runs a step that has not run yet, before it what it needs. Returns whether it passed."""
-        if step.name in self.succeeded:
-            return self.succeeded[step.name]
+    def do(self, chosen):
+        """Runs the chosen steps and what they need, in two lanes: tests leave a core idle, which builds ahead."""
+        chosen = {*chosen, *(self.rows[name].needs for name in chosen)}
+        ahead, lane = (concurrent.futures.ThreadPoolExecutor(1) for _ in range(2))
+        for name, step in self.rows.items():
+            if name in chosen:
+                self.outcomes[name] = (ahead if step.ahead else lane).submit(self.do_one, step)
+        for outcome in self.outcomes.values():
+            outcome.result()
+
+    def do_one(self, step):
+        """Returns whether the step passed."""
+        ready = not step.needs or self.outcomes[step.needs].result()
         begun = time.time()
-        if step.needs and not self.do(self.rows[step.needs]):
+        if not ready:
             passed, failed, output = 0, [f"{step.needs} failed"], ""
-        elif self.deadline <= time.time():
+        elif self.deadline <= begun:
             passed, failed, output = 0, ["no time was left for it"], ""
         else:
-            begun = time.time()
             code, output = self.execute(step)
             passed, failed = step.read(code, output)
         self.record(step, passed, failed, output, time.time() - begun)
         return not failed
 
     def record(self, step, passed, failed, output, seconds):
-        self.passed += passed
-        self.seconds[step.name] = seconds
-        self.succeeded[step.name] = not failed
-        if failed:
-            print("\n".join(output.splitlines()[-60:]))
-        state = "FAIL" if failed else "ok"
-        print(f"{state:4} {step.name}: {passed} passed, {len(failed)} failed ({seconds:.0f} s)", flush=True)
-        if failed:
+        with PRINTING:
+            self.passed += passed
+            self.seconds[step.name] = seconds
             again = f"./tools/test{' --full' if self.full else ''} --only {step.name} --seed {self.seed}"
-            print(f"     again: {again}", flush=True)
             self.failures += [f"{step.name}: {what}  (again: {again})" for what in failed]
+            if failed:
+                print("\n".join(output.splitlines()[-60:]))
+            print(f"{'FAIL' if failed else 'ok':4} {step.name}: {passed} passed, {len(failed)} failed ({seconds:.0f} s)", flush=True)
+            if failed:
+                print(f"     again: {again}", flush=True)
 
     def execute(self, step):
         """Returns (exit code, or None when out of time; output), which stays in a log."""
@@ -73,18 +84,26 @@ class Run:
             environment["CLOAKROOM_TEST_FULL"] = "1"
         with open(path, "wb") as log:
             try:
-                process = subprocess.Popen(step.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                command = [*(("nice", "-n", "19") if step.ahead else ()), *step.command]
+                process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                            stderr=log, start_new_session=True)
             except OSError as error:
                 return 127, str(error)
+            self.running.add(process)
             try:
                 code = process.wait(limit)
             except subprocess.TimeoutExpired:
                 code = None
-            finally:
-                end_group(process)
+            end_group(process)
+            self.running.discard(process)
         with open(path, encoding="utf-8", errors="replace") as log:
             return code, log.read()
+
+    def give_up(self, number, _):
+        """Nothing that was started outlives a run that is told to end."""
+        for process in list(self.running):
+            end_group(process)
+        os._exit(128 + number)
 
     def report(self):
         longest = sorted(self.seconds.items(), key=lambda item: -item[1])[:LONGEST]
@@ -122,9 +141,9 @@ def main():
     if unknown:
         sys.exit(f"no such step: {' '.join(sorted(unknown))}; see --list")
     os.makedirs(LOGS, exist_ok=True)
-    for name, step in run.rows.items():
-        if not options.only or name in options.only:
-            run.do(step)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, run.give_up)
+    run.do(options.only or run.rows)
     run.report()
     return 1 if run.failures else 0
 

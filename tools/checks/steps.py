@@ -30,11 +30,12 @@ class Step:
     command: list
     read: callable
     env: dict = field(default_factory=dict)
+    ahead: bool = False  # may run beside the steps above it, yielding to them
 
 
 def build(preset, full):
     targets = ["all"] if full else TARGETS[preset]
-    return Step(f"build-{preset}", "", BUILD_SECONDS, [f"{TOOLS}/build", preset, *targets], readers.exit_code)
+    return Step(f"build-{preset}", "", BUILD_SECONDS, [f"{TOOLS}/build", preset, *targets], readers.exit_code, ahead=True)
 
 
 def unit(name, program, preset):
@@ -75,4 +76,4 @@ def steps(full, seed):
     yield fuzz(full, seed)
     yield build("tsan", full)
     yield unit("concurrency-tsan", "cloakroom-concurrency-tests", "tsan")
-    yield Step("tidy", "", TIDY_SECONDS, [f"{TOOLS}/checks/tidy.py"], readers.summary)
+    yield Step("tidy", "", TIDY_SECONDS, [f"{TOOLS}/checks/tidy.py"], readers.summary, ahead=True)

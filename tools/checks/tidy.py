@@ -53,9 +53,17 @@ class Sources:
         for folder in FOLDERS:
             for path in sorted(glob.glob(f"{glob.escape(ROOT)}/{folder}/**/*", recursive=True)):
                 if path.endswith((".cc", ".h")):
-                    with open(path, "rb") as file:
-                        self.texts[os.path.relpath(path, ROOT)] = file.read()
+                    path = os.path.relpath(path, ROOT)
+                    self.texts[path] = self.read(path)
         self.included = {path: INCLUDE.findall(text.decode("utf-8", "replace")) for path, text in self.texts.items()}
+
+    @staticmethod
+    def read(path):
+        with open(os.path.join(ROOT, path), "rb") as file:
+            return file.read()
+
+    def unchanged(self, paths):
+        return all(self.texts[path] == self.read(path) for path in paths)
 
     def bodies(self):
         return [path for path in self.texts if path.endswith(".cc")]
@@ -102,7 +110,8 @@ class Tidy:
                               errors="replace", check=False)
         found = re.search(r": (error|warning): ", done.stdout)
         said = "" if done.returncode == 0 else done.stdout if found else f"{done.stdout}{done.stderr}\nended with {done.returncode}"
-        if done.returncode == 0 or (done.returncode == 1 and found):
+        told = done.returncode == 0 or (done.returncode == 1 and found)
+        if told and self.sources.unchanged(self.sources.closure(path)):  # since it was read
             self.keep(kept, said.replace(ROOT, HERE))
         return True, not said, said
 
