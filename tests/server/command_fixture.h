@@ -109,6 +109,7 @@ class CommandFixture {
     std::vector<KeyArg> key_args;
     collect_keys(ctx.command, ctx.args, key_args);
     std::vector<storage::KeyUse> uses;
+    uses.reserve(key_args.size());
     for (const KeyArg& arg : key_args) uses.push_back({&ctx.key(arg.index), arg.write, db()});
     storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true});
   }
