@@ -35,7 +35,12 @@ IoThread::IoThread(Server& own_server, uint32_t number)
   access.seed(own_server.random_seed());
 }
 
-IoThread::~IoThread() = default;
+IoThread::~IoThread() { close_all(); }  // those that came after stop()
+
+void IoThread::close_all() {
+  while (!connections.empty()) connections.begin()->second->close();
+  closed.clear();
+}
 
 void IoThread::refresh_config() {
   const uint64_t generation = server.config->generation();
@@ -60,8 +65,7 @@ void IoThread::run() {
 
 void IoThread::stop() {
   asio::post(context, [this] {
-    while (!connections.empty()) connections.begin()->second->close();
-    closed.clear();
+    close_all();
     sockets.cancel();
     expiry_timer_.cancel();
     cron_timer_.cancel();
@@ -95,7 +99,8 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
     if (event.events & EPOLLOUT) connection->on_writable();
     if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
     Slot& slot = slots[used];
-    if (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) connection->peer_closed();
+    if (event.events & EPOLLRDHUP) connection->peer_closed();
+    if (event.events & (EPOLLHUP | EPOLLERR)) connection->peer_gone();
     if (!connection->receive(slot)) continue;
     if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
       connection->serve(slot);

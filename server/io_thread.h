@@ -81,6 +81,7 @@ struct IoThread {
   std::vector<IoThread*> to_wake;                   // after the guards are released
 
  private:
+  void close_all();
   void drain_tasks();
   void watch_sockets();
   void serve_sockets();

@@ -197,6 +197,12 @@ void Server::on_all_threads(const std::function<void(IoThread&)>& fn) {
   }
 }
 
+void Server::set_monitor(Client& client, bool on) {
+  if (client.is(Client::kMonitor) == on) return;
+  client.set(Client::kMonitor, on);
+  on ? monitors.fetch_add(1) : monitors.fetch_sub(1);
+}
+
 void Server::feed_monitors(IoThread& from, const Client& client, const Command& command,
                            std::span<const std::string_view> args) {
   std::string address = client.texts().address;
@@ -267,7 +273,7 @@ size_t Server::used_memory_bytes() const { return keyspace->memory_bytes() + ove
 
 void drop_client_state(IoThread& thread, Client& client) {
   discard_transaction(thread.access, client);
-  if (client.is(Client::kMonitor)) thread.server.monitors.fetch_sub(1);
+  thread.server.set_monitor(client, false);
 }
 
 }  // namespace cloakroom::server

@@ -53,6 +53,8 @@ class Server {
   // Runs fn on every I/O thread (each on its own), without waiting.
   void on_all_threads(const std::function<void(IoThread&)>& fn);
 
+  // MONITOR of a client, on its own thread.
+  void set_monitor(Client& client, bool on);
   // A MONITOR line for every monitoring client; under the guards of the command when it has any.
   void feed_monitors(IoThread& from, const Client& client, const Command& command,
                      std::span<const std::string_view> args);
@@ -78,8 +80,8 @@ class Server {
   Slowlog slowlog;
   LatencyMonitor latency;
   Pause pause;
+  std::atomic<uint32_t> monitors{0};  // clients with kMonitor
   std::vector<std::unique_ptr<IoThread>> threads;
-  std::atomic<uint32_t> monitors{0};
   std::atomic<uint64_t> rejected_connections{0};
   std::atomic<size_t> overhead_bytes_{0};
   std::atomic<size_t> client_bytes{0};  // of it, clients' buffers

@@ -323,7 +323,7 @@ bool Access::watched_expired(const KeyRef& key, const Watcher& watcher) {
   return found && found.entry->expired(now_ms()) && !shard_for(key).watches.already_gone(db_, key, watcher);
 }
 
-void Access::unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher) {
+void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
   shard_for(key).watches.remove(db, key, watcher);
 }
 

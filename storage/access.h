@@ -136,7 +136,7 @@ class Access {
 
   // --- watching; the guard of the key is held.
   void watch(const KeyRef& key, Watcher& watcher);
-  void unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  void unwatch(uint32_t db, const KeyRef& key, Watcher& watcher);
   // Whether a watched key has expired since, and is not yet ended.
   bool watched_expired(const KeyRef& key, const Watcher& watcher);
 

@@ -45,6 +45,7 @@ class CommandFixture {
   }
 
   ~CommandFixture() {  // what values own outside the arena
+    drop_client_state(*server.threads[0], client_);
     access.guard().take_all();
     storage::flush_all(access);
     access.finish();
