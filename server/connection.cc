@@ -158,7 +158,7 @@ Connection::State Connection::run_held() {
 void Connection::settle(State state) {
   state_ = state;
   thread_.wake_others();
-  if (client_.is(Client::kCloseNow)) close();
+  if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
   send(thread_.out);
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   publish_sizes();
@@ -270,6 +270,7 @@ void Connection::tick(int64_t now_ms) {
 
 void Connection::peer_gone() {
   peer_closed_ = true;
+  peer_gone_ = true;
   if (state_ == State::kPaused) close();  // nobody waits for what is held back
 }
 

@@ -74,6 +74,7 @@ class Connection {
   State state_ = State::kReading;
   bool more_ = false;         // the last read filled its room
   bool peer_closed_ = false;  // end of stream or error seen by the poller
+  bool peer_gone_ = false;    // and nobody reads either
   bool closed_ = false;
 };
 

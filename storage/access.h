@@ -101,8 +101,9 @@ class Access {
   void set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms);
   // Adds to the memory account of values' outside parts.
   void account(Found& found, int64_t delta_bytes) {
-    found.shard->external_bytes =
-        static_cast<size_t>(static_cast<int64_t>(found.shard->external_bytes) + delta_bytes);
+    const int64_t bytes = static_cast<int64_t>(found.shard->external_bytes) + delta_bytes;
+    CLOAKROOM_ASSERT(bytes >= 0 && guard_.holds(found.shard->index));
+    found.shard->external_bytes = static_cast<size_t>(bytes);
   }
 
   // --- ending. Emits "del" / "expired" / "evicted" with the effect DEL; kReplaced and kFlushed emit nothing.
@@ -130,7 +131,7 @@ class Access {
   void effect(std::span<const std::string_view> command);
   // Whether anybody wants effects: lets callers skip building long ones.
   bool wants_effects() const { return keyspace_.effect_sink() != nullptr; }
-  // Frames what follows as all or nothing; nests.
+  // Frames what follows as all or nothing; nests. See EffectGroup.
   void begin_group();
   void end_group();
 
@@ -184,6 +185,18 @@ class Access {
   uint64_t random_state_ = 0x853c49e6748fea9b;
   Garbage garbage_;
   std::vector<Table*> unsettled_;
+};
+
+// The changes of one scope as one effect group, also when it is left by GuardsNeeded.
+class EffectGroup {
+ public:
+  explicit EffectGroup(Access& access) : access_(access) { access_.begin_group(); }
+  ~EffectGroup() { access_.end_group(); }
+  EffectGroup(const EffectGroup&) = delete;
+  EffectGroup& operator=(const EffectGroup&) = delete;
+
+ private:
+  Access& access_;
 };
 
 }  // namespace cloakroom::storage

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/assert.h"
 #include "storage/keyspace_walk.h"
 #include "storage/session_index.h"
 
@@ -46,6 +47,7 @@ class Turn {
     if (table.db() == Table::kDetached) return;
     const uint32_t number = ref & 63;
     const Bucket& bucket = segment.buckets[number];
+    CLOAKROOM_ASSERT(&table == shard_.tables[table.db()].get());
     for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
       __builtin_prefetch(table.entry(bucket.slots[static_cast<size_t>(std::countr_zero(used))]));
     }
@@ -116,7 +118,10 @@ bool expiry_turn(Access& access, Shard& shard, uint32_t budget) {
   return more;
 }
 
-void end_all_due(Access& access, Shard& shard) { Turn(access, shard, UINT32_MAX).end_all(); }
+void end_all_due(Access& access, Shard& shard) {
+  CLOAKROOM_ASSERT(access.guard().holds(shard.index));
+  Turn(access, shard, UINT32_MAX).end_all();
+}
 
 std::optional<int64_t> next_expiry_ms(Shard& shard, int64_t now_ms) {
   const std::lock_guard lock(shard.lock);

@@ -79,6 +79,8 @@ class Guard {
 
   // In ascending order.
   void take(uint32_t shard) {
+    CLOAKROOM_ASSERT(held_.empty() || shard > highest_);
+    highest_ = shard;
     if (!alone_) {
       shards_[shard]->lock.lock();
       take_over_time(*shards_[shard]);
@@ -95,6 +97,7 @@ class Guard {
   bool try_add(uint32_t shard) {
     if (held_.has(shard)) return true;
     if (!alone_ && !shards_[shard]->lock.try_lock()) return false;
+    highest_ = held_.empty() ? shard : std::max(highest_, shard);
     held_.add(shard);
     return true;
   }
@@ -143,6 +146,7 @@ class Guard {
 
   std::span<Shard* const> shards_;
   bool alone_;
+  uint32_t highest_ = 0;  // of what is held: nobody waits for a guard below it
   uint32_t epoch_ = 0;
   int64_t now_ms_ = 0;
   int64_t steady_ms_ = 0;

@@ -3,6 +3,7 @@
 #include <bit>
 #include <stdexcept>
 
+#include "storage/assert.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::storage {
@@ -74,6 +75,7 @@ std::unique_ptr<Table> Keyspace::new_table(Shard& shard) {
 }
 
 Table& Keyspace::table(Shard& shard, uint32_t db) {
+  CLOAKROOM_ASSERT(db < databases_);
   auto& table = shard.tables[db];
   if (table == nullptr) {
     table = new_table(shard);

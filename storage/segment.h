@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "storage/arena.h"
+#include "storage/assert.h"
 
 namespace cloakroom::storage {
 
@@ -49,13 +50,17 @@ struct alignas(64) Bucket {
     return static_cast<uint32_t>(_mm_movemask_epi8(same)) & used();
   }
   void put(uint32_t slot, uint8_t tag, Handle handle, bool is_displaced) {
+    CLOAKROOM_ASSERT(slot < kSlots && (used() >> slot & 1) == 0);
     tags[slot] = tag;
     slots[slot] = handle;
     meta |= 1u << slot | (is_displaced ? 1u << (kSlots + slot) : 0);
   }
   void clear(uint32_t slot) { meta &= ~(1u << slot | 1u << (kSlots + slot)); }
   void overflow_added() { meta += 1u << 24; }  // at most the slots of the stash
-  void overflow_removed() { meta -= 1u << 24; }
+  void overflow_removed() {
+    CLOAKROOM_ASSERT(overflow() > 0);
+    meta -= 1u << 24;
+  }
 };
 static_assert(sizeof(Bucket) == 64);
 

@@ -48,6 +48,7 @@ bool Table::place_in(Segment& segment, uint64_t hash, Handle handle, Place& out)
 }
 
 Place Table::insert(uint64_t hash, Handle handle) {
+  CLOAKROOM_ASSERT(handle != kNoHandle);
   Place place;
   while (!place_in(*segment(hash), hash, handle, place)) split(*segment(hash), hash);
   ++size_;
@@ -56,6 +57,8 @@ Place Table::insert(uint64_t hash, Handle handle) {
 
 void Table::erase(const Place& place, uint64_t hash) {
   Segment& s = *place.segment;
+  CLOAKROOM_ASSERT(&s == segment(hash) && s.count > 0 && size_ > 0);
+  CLOAKROOM_ASSERT((s.buckets[place.bucket].used() >> place.slot & 1) != 0);
   s.buckets[place.bucket].clear(place.slot);
   if (place.bucket >= kHomeBuckets) s.buckets[home_of(hash)].overflow_removed();
   --s.count;
@@ -186,6 +189,7 @@ void Table::merge(Segment& gone, Segment& into, size_t first, size_t span) {
     }
     wheel_.cancel(SegmentPool::ref(gone, b));
   }
+  CLOAKROOM_ASSERT(gone.count == 0 && directory_[first] == directory_[first + span / 2 - 1]);
   for (size_t i = 0; i < span; ++i) directory_[first + i] = &into;
   --into.depth;
   pool_.give(&gone);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/assert.h"
 #include "storage/entry.h"
 #include "storage/segment.h"
 #include "storage/wheel.h"
@@ -38,7 +39,10 @@ class Table {
 
   size_t size() const { return size_; }
   size_t volatile_size() const { return volatile_size_; }
-  void volatile_changed(int delta) { volatile_size_ = volatile_size_ + static_cast<size_t>(delta); }
+  void volatile_changed(int delta) {
+    volatile_size_ = volatile_size_ + static_cast<size_t>(delta);
+    CLOAKROOM_ASSERT(volatile_size_ <= size_);
+  }
   size_t used_bytes() const { return sizeof *this + directory_.capacity() * sizeof(Segment*); }
 
   Entry* entry(Handle handle) const { return reinterpret_cast<Entry*>(arena_.at(handle)); }
@@ -230,6 +234,7 @@ size_t Table::drain(size_t budget, Fn&& fn) {
       for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
         const auto slot = static_cast<uint32_t>(std::countr_zero(used));
         const Handle handle = bucket.slots[slot];
+        CLOAKROOM_ASSERT(handle != kNoHandle && s->count > 0 && size_ > 0);
         bucket.clear(slot);
         --s->count;
         --size_;

@@ -11,6 +11,7 @@ void WatchTable::remove(uint32_t db, const KeyRef& key, Watcher& watcher) {
   auto [at, end] = by_hash_.equal_range(key.hash());
   while (at != end) {
     const bool found = is(at->second, db, key, watcher);
+    CLOAKROOM_ASSERT(!found || watcher.places > 0);
     at = found ? by_hash_.erase(at) : std::next(at);
     watcher.places -= found;
   }

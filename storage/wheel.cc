@@ -4,6 +4,8 @@
 #include <bit>
 #include <utility>
 
+#include "storage/assert.h"
+
 namespace cloakroom::storage {
 
 uint32_t Wheel::due_tick(int64_t deadline_ms, int64_t now_ms) {
@@ -31,6 +33,7 @@ void Wheel::link(BucketRef ref, BucketTimer& timer, uint32_t tick) {
   int level = 0;
   while (at - (done_ + 1) >= 1u << (6 * (level + 1))) ++level;  // the 64 ticks from done_ + 1 share level 0
   const uint32_t slot = at >> (6 * level) & 63;
+  CLOAKROOM_ASSERT(level < kLevels && timer.wheel_slot == 0);
   BucketRef& head = heads_[static_cast<uint32_t>(level) * kSlotsPerLevel + slot];
   timer.tick = at;
   timer.wheel_slot = static_cast<uint16_t>(1 + static_cast<uint32_t>(level) * kSlotsPerLevel + slot);
@@ -45,6 +48,7 @@ void Wheel::link(BucketRef ref, BucketTimer& timer, uint32_t tick) {
 }
 
 void Wheel::unlink(BucketTimer& timer) {
+  CLOAKROOM_ASSERT(timer.wheel_slot != 0);
   const uint32_t slot = timer.wheel_slot - 1u;
   if (timer.next != 0) pool_.timer(timer.next).previous = timer.previous;
   if (timer.previous != 0) {
@@ -87,6 +91,7 @@ void Wheel::restart(int64_t now_ms, bool far) {
     const BucketRef ref = all;
     BucketTimer& timer = pool_.timer(ref);
     all = timer.next;
+    timer.wheel_slot = 0;
     link(ref, timer, far ? done_ + 1 : timer.tick);
   }
 }

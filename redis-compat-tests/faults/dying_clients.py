@@ -17,7 +17,10 @@ def reset(conn):
 
 def until_closed(watched, payload):
     conn = watched.connect(60.0)
+    expect(conn.value("PING"), b"PONG", "it has been accepted")
     conn.send(payload)
+    # Who reads at once may keep up with what is sent, and never passes a limit.
+    expect_true(poll_until(lambda: watched.clients() == 1, 10.0), "the server has closed it")
     try:
         while True:
             conn.read(1)

@@ -31,7 +31,13 @@ struct Fixture {
   // Sends commands in one packet and waits until the server has closed the connection.
   void send_until_closed(const Pipeline& commands) {
     SocketClient client(live.port);
+    client.call({"PING"});  // it has been accepted
     client.send_bytes(packet(commands));
+    read_when_closed(client);
+  }
+  // Reads only then: who reads at once may keep up with what is sent, and never passes a limit.
+  void read_when_closed(SocketClient& client) {
+    CHECK(soon([&] { return live.server.clients.size() == 1; }));
     client.read_to_end();
   }
   // Resets the connection while the first of the commands runs.
@@ -93,7 +99,7 @@ TEST_CASE("Nothing of a pipeline runs behind the reply that closed its client") 
     SocketClient client(fixture.live.port);
     const std::string id = client.call({"CLIENT", "ID"}).text;
     client.send_bytes(packet(behind({"CLIENT", "KILL", "ID", id, "SKIPME", "no"})));
-    client.read_to_end();
+    fixture.read_when_closed(client);
   }
   CHECK(fixture.alone());
   fixture.touch_watched();
@@ -168,9 +174,10 @@ TEST_CASE("A client that watches or monitors ends in every way without a trace")
   }
   SUBCASE("it is held back by CLIENT PAUSE, and closed when it runs") {
     SocketClient client(fixture.live.port);
+    client.call({"PING"});
     fixture.other.call({"CLIENT", "PAUSE", "20"});
     client.send_bytes(packet(behind({"GET", "big"})));
-    client.read_to_end();
+    fixture.read_when_closed(client);
   }
   CHECK(fixture.alone());
   fixture.touch_watched();
