@@ -24,12 +24,12 @@ uint64_t Evictor::score(const Entry& entry, EvictionPolicy policy) {
   switch (policy) {
     case EvictionPolicy::kAllKeysLru:
     case EvictionPolicy::kVolatileLru:
-      return static_cast<uint64_t>(idle_ms(entry.access(), access_.now_ms()));
+      return static_cast<uint64_t>(idle_ms(entry.access(), access_.steady_ms()));
     case EvictionPolicy::kAllKeysLfu:
     case EvictionPolicy::kVolatileLfu: {
       const uint32_t minutes =
           access_.keyspace().settings().lfu_decay_minutes.load(std::memory_order_relaxed);
-      return 255 - lfu_decay(entry.access(), access_.now_ms(), minutes);
+      return 255 - lfu_decay(entry.access(), access_.steady_ms(), minutes);
     }
     case EvictionPolicy::kVolatileTtl:
       return UINT64_MAX - static_cast<uint64_t>(entry.deadline_ms());
