@@ -31,6 +31,19 @@ inline uint16_t free_port() {
   return ntohs(address.sin_port);
 }
 
+// The system's clocks, but somebody sets the wall clock.
+class SteppingClock final : public storage::Clock {
+ public:
+  int64_t wall_ms() const override { return wall_us() / 1000; }
+  int64_t wall_us() const override { return system_.wall_us() + step_us_.load(); }
+  int64_t monotonic_us() const override { return system_.monotonic_us(); }
+  void step_wall(int64_t by_ms) { step_us_ += by_ms * 1000; }
+
+ private:
+  storage::SystemClock system_;
+  std::atomic<int64_t> step_us_{0};
+};
+
 // The whole server in this process, with three threads.
 struct LiveServer {
   LiveServer() : LiveServer(defaults()) {}
@@ -78,7 +91,7 @@ struct LiveServer {
   }
   void note(bool fine) { wrong += fine ? 0 : 1; }
 
-  storage::SystemClock clock;
+  SteppingClock clock;
   uint16_t port;
   Server server;
   std::thread runner;
