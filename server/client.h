@@ -32,7 +32,8 @@ class Client {
     kReplySkip = 1 << 9,      // ... is now being skipped
     kAuthenticated = 1 << 10,
     kDirtyExec = 1 << 11,  // a command failed while queueing
-    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE
+    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, or for memory
+    kWaitsForRoom = 1 << 13,
   };
 
   // What other threads may read, but as one consistent set of strings.

@@ -64,6 +64,7 @@ void config_resetstat(Context& ctx) {
     if (!held) guard.release_unchanged();
   }
   ctx.server.rejected_connections = 0;
+  ctx.server.memory_excess.reset();
   ctx.server.peak_memory_bytes = ctx.server.used_memory_bytes();
   ctx.reply.ok();
 }

@@ -142,10 +142,10 @@ Connection::State Connection::after_request() {
 }
 
 Connection::State Connection::run_held() {
-  const std::vector<std::string> args = std::exchange(held_, {});
+  std::vector<std::string> args = std::exchange(held_, {});
   protocol::ReplyWriter reply(thread_.out, client_.resp.load(std::memory_order_relaxed));
   if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
-    held_ = args;
+    held_ = std::move(args);
     client_.set(Client::kPaused, true);
     return State::kPaused;
   }

@@ -97,7 +97,9 @@ void info_stats(InfoWriter& out, Context& ctx) {
   out.line("expired_stale_perc", "0.00");
   out.zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
   out.line("evicted_keys", counts.evicted);
-  out.zeros({"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
+  out.zeros({"evicted_clients"});
+  out.line("total_eviction_exceeded_time", ctx.server.memory_excess.total_us(ctx.server.clock) / 1000);
+  out.line("current_eviction_exceeded_time", ctx.server.memory_excess.current_us(ctx.server.clock) / 1000);
   out.line("keyspace_hits", t.hits);
   out.line("keyspace_misses", t.misses);
   out.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",

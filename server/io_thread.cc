@@ -29,6 +29,7 @@ IoThread::IoThread(Server& own_server, uint32_t number)
       index(number),
       access(*own_server.keyspace),
       evictor(access),
+      memory_limit(*this),
       stats(own_server.commands.size()),
       dispatcher(own_server, *this) {
   refresh_config();
@@ -178,8 +179,9 @@ void IoThread::serve_expiry() {
 
 void IoThread::every_100ms() {
   if (server.stopping()) return;
+  refresh_config();
+  memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {
-    refresh_config();
     const int64_t now = now_ms();
     std::vector<Connection*> ticking;
     for (auto& [id, connection] : connections) {

@@ -85,6 +85,7 @@ class Server {
   std::atomic<size_t> client_bytes{0};  // of it, clients' buffers
   size_t startup_bytes = 0;             // of it, what an empty server uses
   std::atomic<size_t> peak_memory_bytes{0};
+  MemoryExcess memory_excess;
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;

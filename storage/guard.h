@@ -86,7 +86,7 @@ class Guard {
   bool holds(uint32_t shard) const { return held_.has(shard); }
   const ShardSet& held() const { return held_; }
   void release() {
-    held_.for_each([&](uint32_t shard) { shards_[shard]->publish_memory(); });
+    held_.for_each([&](uint32_t shard) { grown_bytes_ += shards_[shard]->publish_memory(); });
     release_unchanged();
   }
   // As release(), when nothing was changed.
@@ -96,10 +96,13 @@ class Guard {
     });
     held_.clear();
   }
+  // By how much the keyspace has grown under this guard's hands since it exists; negative: it shrank.
+  int64_t grown_bytes() const { return grown_bytes_; }
 
  private:
   std::span<Shard* const> shards_;
   bool alone_;
+  int64_t grown_bytes_ = 0;
   ShardSet held_;
 };
 

@@ -81,6 +81,7 @@ uint64_t detach_table(Access& access, Shard& shard, uint32_t db) {
   ++shard.version;
   table->set_db(Table::kDetached);
   shard.detached.push_back(std::move(table));
+  access.keyspace().flushed_tables.fetch_add(1, std::memory_order_relaxed);
   return keys;
 }
 
@@ -316,7 +317,9 @@ size_t reclaim_detached(Access& access, Shard& shard, size_t budget) {
       ++freed;
     });
     left -= std::min(left, done);
-    if (table.drained()) shard.detached.pop_front();
+    if (!table.drained()) continue;
+    shard.detached.pop_front();
+    access.keyspace().flushed_tables.fetch_sub(1, std::memory_order_relaxed);
   }
   return freed;
 }
