@@ -79,10 +79,12 @@ class Client {
   std::atomic<uint8_t> resp{2};
   std::atomic<const CommandRow*> last_command{nullptr};
   // As of the last batch, for CLIENT LIST.
-  std::atomic<uint32_t> query_bytes{0};
-  std::atomic<uint32_t> query_memory{0};
-  std::atomic<uint64_t> output_bytes{0};
-  std::atomic<uint32_t> multi_count{0};  // queued commands
+  std::atomic<uint64_t> query_bytes{0};
+  std::atomic<uint64_t> query_memory{0};
+  std::atomic<uint64_t> held_bytes{0};    // of a request that waits
+  std::atomic<uint64_t> multi_bytes{0};   // of queued commands and watched keys
+  std::atomic<uint64_t> output_bytes{0};  // shared values included
+  std::atomic<uint32_t> multi_count{0};   // queued commands
   std::atomic<uint32_t> watch_count{0};
   int fd = -1;
 

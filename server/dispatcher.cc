@@ -17,6 +17,14 @@ constexpr size_t kUnknownCommandShown = 128;  // bytes of a name and of its argu
 
 std::string_view up_to_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
 
+// What a command with very many keys needed is not kept.
+template <class T>
+void empty(std::vector<T>& items) {
+  constexpr size_t kKeptItems = 1024;
+  items.clear();
+  if (items.capacity() > kKeptItems) items.shrink_to_fit();
+}
+
 // Commands that MULTI does not queue.
 bool runs_inside_multi(const Command& command) {
   const std::string_view name = command.full_name;
@@ -168,7 +176,10 @@ bool Dispatcher::takes_memory(const Client& client, const Command& command) {
 
 bool Dispatcher::reject_for_memory(Client& client, const Command& command, Context& ctx) {
   if (thread_.config().maxmemory == 0) return false;
-  const size_t argument_bytes = ctx.request == nullptr ? 0 : ctx.request->wire_bytes;
+  // Big arguments were counted while they were read, and still are.
+  const size_t counted = client.query_memory.load(std::memory_order_relaxed);
+  const size_t bytes = ctx.request == nullptr ? 0 : ctx.request->wire_bytes;
+  const size_t argument_bytes = bytes - std::min(bytes, counted);
   switch (thread_.memory_limit.admit(takes_memory(client, command), argument_bytes)) {
     case MemoryLimit::Verdict::kRun:
       return false;
@@ -269,8 +280,8 @@ Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Contex
 
 void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
   const CommandRow& row = ctx.row;
-  key_args_.clear();
-  uses_.clear();
+  empty(key_args_);
+  empty(uses_);
   if (ctx.command.one_key) {
     uses_.push_back({&ctx.key(1), ctx.command.keys[0].writes(), ctx.access.db()});
   } else {

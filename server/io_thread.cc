@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 
+#include "server/client_memory.h"
 #include "server/connection.h"
 #include "server/server.h"
 #include "storage/expiry.h"
@@ -110,6 +111,7 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
     slots[i].prefetched = true;
   }
   for (size_t i = 0; i < used; ++i) slots[i].connection->serve(slots[i]);
+  evict_clients(*this);
 }
 
 void IoThread::append_task(std::function<void()> task) {
@@ -180,6 +182,7 @@ void IoThread::serve_expiry() {
 void IoThread::every_100ms() {
   if (server.stopping()) return;
   refresh_config();
+  evict_clients(*this);
   memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {
     const int64_t now = now_ms();

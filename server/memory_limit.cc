@@ -8,6 +8,7 @@
 #include "server/connection.h"
 #include "server/io_thread.h"
 #include "server/server.h"
+#include "storage/big_bytes.h"
 
 namespace cloakroom::server {
 namespace {
@@ -69,7 +70,7 @@ storage::Room MemoryLimit::make_room(size_t argument_bytes) {
 
 // Whether this thread may add to what is over the limit.
 bool MemoryLimit::may_grow() {
-  const int64_t growth = thread_.access.guard().grown_bytes();
+  const int64_t growth = thread_.access.guard().grown_bytes() + storage::big_bytes_of_this_thread();
   least_growth_ = over_ ? std::min(least_growth_, growth) : growth;
   over_ = true;
   return growth <= least_growth_ + kSlackBytes;

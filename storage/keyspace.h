@@ -71,7 +71,8 @@ class Keyspace {
   bool single_threaded() const { return single_threaded_; }
   KeyspaceSettings& settings() { return settings_; }
 
-  // Sum over the shards, readable without guards; each shard is exact as of its last released guard.
+  // Sum over the shards and of the bytes of long strings (those of other keyspaces of the process as well),
+  // readable without guards; each shard is exact as of its last released guard.
   size_t memory_bytes() const;
 
   // Flushed tables that wait to be freed (Shard::detached), in all shards.

@@ -312,7 +312,7 @@ size_t reclaim_detached(Access& access, Shard& shard, size_t budget) {
       uncount(shard, entry, ops.type);
       shard.external_bytes -= ops.external_bytes(entry.value());
       ops.destroy(entry.value(), access.garbage());
-      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
       shard.arena.free(handle, total);
       ++freed;
     });
