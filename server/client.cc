@@ -2,7 +2,15 @@
 
 #include <mutex>
 
+#include "storage/assert.h"
+
 namespace cloakroom::server {
+
+Client::~Client() {
+  CLOAKROOM_ASSERT(!registered);
+  CLOAKROOM_ASSERT(!is(kMonitor));
+  CLOAKROOM_ASSERT(transaction == nullptr || transaction->watched.empty());
+}
 
 Client::Texts Client::texts() const {
   const std::lock_guard lock(text_lock_);

@@ -51,6 +51,8 @@ class Client {
         created_ms(now_ms),
         last_interaction_ms(now_ms),
         texts_(std::move(texts)) {}
+  // Nothing of it may be left where others find it (drop_client_state, ClientRegistry::remove).
+  ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
@@ -89,6 +91,7 @@ class Client {
   int fd = -1;
 
   // Own thread only.
+  bool registered = false;                   // in the registry
   std::unique_ptr<Transaction> transaction;  // from MULTI or WATCH on
   protocol::OutputLimitState output_limit;
 

@@ -61,7 +61,7 @@ void list_by_ids(Context& ctx) {
     wanted.push_back(static_cast<uint64_t>(id));
   }
   std::map<uint64_t, std::string> lines;
-  const int64_t now_ms = ctx.thread.now_ms();
+  const int64_t now_ms = ctx.thread.steady_ms();
   ctx.server.clients.for_each([&](Client& client) {
     const bool asked = std::find(wanted.begin(), wanted.end(), client.id) != wanted.end();
     if (asked && !is_leaving(client)) lines.emplace(client.id, line_of(client, now_ms));
@@ -100,7 +100,7 @@ void client_list_command(Context& ctx) {
     return ctx.reply.error(errors::kSyntax);
   }
   std::string text;
-  const int64_t now_ms = ctx.thread.now_ms();
+  const int64_t now_ms = ctx.thread.steady_ms();
   ctx.server.clients.for_each([&](Client& client) {
     if (is_leaving(client) || (type && type_of(client) != *type)) return;
     text += line_of(client, now_ms);
@@ -109,7 +109,7 @@ void client_list_command(Context& ctx) {
 }
 
 void client_info_command(Context& ctx) {
-  ctx.reply.verbatim(line_of(ctx.client, ctx.thread.now_ms()), "txt");
+  ctx.reply.verbatim(line_of(ctx.client, ctx.thread.steady_ms()), "txt");
 }
 
 }  // namespace cloakroom::server

@@ -31,7 +31,7 @@ void resume_connections(IoThread& thread) {
 // On thread 0, while a pause lasts: ends it on time.
 void watch_pause(Server& server) {
   if (server.stopping() || server.pause.mode.load() == Pause::kNoPause) return;
-  const int64_t left_ms = server.pause.until_ms.load() - server.clock.wall_ms();
+  const int64_t left_ms = server.pause.until_ms.load() - server.threads[0]->steady_ms();
   if (left_ms <= 0) {
     server.pause.mode = Pause::kNoPause;
     server.on_all_threads(resume_connections);
@@ -58,7 +58,7 @@ void client_pause_command(Context& ctx) {
   int64_t timeout_ms = 0;
   if (!parse_integer_arg(ctx, 2, timeout_ms, "ERR timeout is not an integer or out of range")) return;
   if (timeout_ms < 0) return ctx.reply.error("ERR timeout is negative");
-  const int64_t now_ms = ctx.access.now_ms();
+  const int64_t now_ms = ctx.access.steady_ms();
   int64_t until_ms = 0;  // 0, and what overflows, is no pause by itself
   if (timeout_ms > 0 && __builtin_add_overflow(timeout_ms, now_ms, &until_ms)) until_ms = 0;
   Pause& pause = ctx.server.pause;

@@ -15,8 +15,9 @@ class Client;
 class ClientRegistry {
  public:
   uint64_t next_id() { return next_id_.fetch_add(1, std::memory_order_relaxed); }
+  // Both on the client's own thread.
   void add(Client& client);
-  void remove(const Client& client);
+  void remove(Client& client);
   size_t size() const { return size_.load(std::memory_order_relaxed); }
   // Visits clients in order of their ids. `fn` must not come back here, and may only read what Client lets
   // other threads read, or post to its thread.

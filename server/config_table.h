@@ -104,7 +104,9 @@ struct Row {
   constexpr Row not_yet() && { return effect = Effect::kKept, *this; }
   template <auto Member>
   constexpr Row into() && {
-    return std::move(*this).into(store_field<Member>);
+    effect = Effect::kActs;
+    store = store_field<Member>;
+    return *this;
   }
 };
 

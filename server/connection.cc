@@ -13,6 +13,7 @@
 #include "server/client_memory.h"
 #include "server/io_thread.h"
 #include "server/server.h"
+#include "storage/assert.h"
 
 namespace cloakroom::server {
 namespace {
@@ -27,7 +28,7 @@ constexpr int kReadsPerTurn = 8;  // then other connections are served
 Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
     : thread_(thread),
       parser_(thread.server.parser_limits),
-      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.server.clock.wall_ms()) {
+      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.steady_ms()) {
   client_.fd = fd;
   thread.refresh_config();  // a password may just have been set
   const bool open = thread.config().requirepass.empty();
@@ -37,9 +38,7 @@ Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
   thread.server.clients.add(client_);
 }
 
-Connection::~Connection() {
-  if (!closed_) ::close(client_.fd);
-}
+Connection::~Connection() { CLOAKROOM_ASSERT(closed_); }
 
 bool Connection::receive(Slot& slot) {
   if (closed_ || state_ != State::kReading) return false;
@@ -87,7 +86,7 @@ void Connection::read_on(Slot& slot) {
 // Runs the slot's batch and those after it in the bytes that were read.
 Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
-  client_.last_interaction_ms.store(thread_.access.now_ms(), std::memory_order_relaxed);
+  client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
   protocol::RequestBatch& batch = slot.batch.requests;
   State state = State::kReading;
   for (;;) {
@@ -118,6 +117,7 @@ Connection::State Connection::run_batch(Slot& slot) {
     if (i % Dispatcher::kWindow == 0 && (i > 0 || !slot.prefetched)) {
       thread_.dispatcher.prefetch_entries(client_, batch, i);
     }
+    CLOAKROOM_ASSERT(!closed_);
     State state = State::kPaused;
     if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kPaused, 0)) {
       const auto args = batch.requests[i].args;
@@ -134,12 +134,14 @@ Connection::State Connection::run_batch(Slot& slot) {
   return State::kReading;
 }
 
+// What comes next; also when sending has closed the connection.
 Connection::State Connection::after_request() {
   const uint32_t flags = client_.flags.load(std::memory_order_relaxed);
   if (__builtin_expect(flags & (Client::kCloseAfterReply | Client::kCloseNow), 0)) return State::kClosing;
   parser_.set_authenticated((flags & Client::kAuthenticated) != 0);
   if (__builtin_expect(thread_.out.size() <= kFlushBytes, 1)) return State::kReading;
   send(thread_.out);
+  if (closed_) return State::kClosing;
   return own_.empty() ? State::kReading : State::kDraining;
 }
 
@@ -158,7 +160,7 @@ Connection::State Connection::run_held() {
 void Connection::settle(State state) {
   state_ = state;
   thread_.wake_others();
-  if (client_.is(Client::kCloseNow)) thread_.out.clear(kKeepOutBytes);
+  if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
   send(thread_.out);
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   if (closed_) return;
@@ -286,6 +288,12 @@ void Connection::tick(int64_t now_ms) {
   }
 }
 
+void Connection::peer_gone() {
+  peer_closed_ = true;
+  peer_gone_ = true;
+  if (state_ == State::kPaused) close();  // nobody waits for what is held back
+}
+
 void Connection::pause_ended() {
   if (state_ != State::kPaused || closed_) return;
   client_.set(Client::kPaused, false);
@@ -295,12 +303,12 @@ void Connection::pause_ended() {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
-  ::close(client_.fd);
   own_.clear();
   publish_sums(0, 0);
   thread_.server.clients.remove(client_);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
   drop_client_state(thread_, client_);
+  ::close(client_.fd);  // last: who sees it closed finds nothing of the client
   auto self = thread_.connections.extract(client_.id);
   thread_.closed.push_back(std::move(self.mapped()));
 }

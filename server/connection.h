@@ -21,7 +21,7 @@ class Connection {
  public:
   // Takes over the descriptor, which is non-blocking.
   Connection(IoThread& thread, int fd, Client::Texts texts);
-  ~Connection();
+  ~Connection();  // it is closed
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -31,10 +31,14 @@ class Connection {
   bool receive(IoThread::Slot& slot);
   // The peer will send no more: what it sent is read to its end, as no further event will tell.
   void peer_closed() { peer_closed_ = true; }
+  // The peer neither sends nor reads any more.
+  void peer_gone();
   // Runs what receive() prepared, answers, and reads on while bytes keep coming.
   void serve(IoThread::Slot& slot);
   void on_writable();
-  void close();  // drops what is not yet sent
+  // Drops what is not yet sent and forgets the client everywhere. It may happen in any send(): whoever sends
+  // looks at closed_ before it goes on.
+  void close();
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
   void push(std::string_view bytes);
   bool needs_tick() const;
@@ -74,6 +78,7 @@ class Connection {
   uint64_t published_own_ = 0;
   bool more_ = false;         // the last read filled its room
   bool peer_closed_ = false;  // end of stream or error seen by the poller
+  bool peer_gone_ = false;    // and nobody reads either
   bool closed_ = false;
 };
 

@@ -138,13 +138,13 @@ void quit(Context& ctx) {
 
 void reset(Context& ctx) {
   Client& client = ctx.client;
-  if (client.is(Client::kMonitor)) ctx.server.monitors.fetch_sub(1);
+  ctx.server.set_monitor(client, false);
   discard_transaction(ctx.access, client);
   client.db.store(0, std::memory_order_relaxed);
   client.resp.store(2, std::memory_order_relaxed);
   client.change_texts([](Client::Texts& texts) { texts.name.clear(); });
-  for (const auto flag : {Client::kMonitor, Client::kNoEvict, Client::kNoTouch, Client::kReplyOff,
-                          Client::kReplySkip, Client::kReplySkipNext, Client::kAuthenticated}) {
+  for (const auto flag : {Client::kNoEvict, Client::kNoTouch, Client::kReplyOff, Client::kReplySkip,
+                          Client::kReplySkipNext, Client::kAuthenticated}) {
     client.set(flag, false);
   }
   if (ctx.thread.config().requirepass.empty()) client.set(Client::kAuthenticated, true);

@@ -52,7 +52,7 @@ void Dispatcher::begin_turn() {
   thread_.refresh_config();
   clock_cycles_ = cycle_count();
   command_cycles_ = clock_cycles_;
-  thread_.access.set_now(thread_.now_ms());
+  thread_.access.read_clock();
 }
 
 void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {
@@ -88,7 +88,7 @@ Outcome Dispatcher::dispatch(Client& client, const PreparedBatch& batch, size_t 
 Outcome Dispatcher::dispatch_held(Client& client, const std::vector<std::string>& args,
                                   protocol::ReplyWriter& reply) {
   command_cycles_ = cycle_count();
-  thread_.access.set_now(thread_.now_ms());
+  thread_.access.read_clock();
   const std::vector<std::string_view> views(args.begin(), args.end());
   return dispatch_prepared(client, find_command(views), views, nullptr, nullptr, reply);
 }
@@ -261,7 +261,7 @@ Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Conte
 void Dispatcher::respect_pause(const Client& client, const Command& command) const {
   const uint8_t paused = server_.pause.mode.load(std::memory_order_relaxed);
   if (__builtin_expect(paused == Pause::kNoPause, 1)) return;
-  if (server_.pause.until_ms.load() <= thread_.access.now_ms()) return;
+  if (server_.pause.until_ms.load() <= thread_.access.steady_ms()) return;
   bool writes = command.is(kWrite) || command.is(kMayReplicate);
   if (command.full_name == "exec" && client.transaction != nullptr) writes = client.transaction->writes();
   if (paused == Pause::kPauseAll || writes) throw HeldBack{};
@@ -380,7 +380,7 @@ void Dispatcher::account(Client& client, Context& ctx, uint64_t errors_before) {
 void Dispatcher::refresh_clock(uint64_t cycles) {
   if (cycles - clock_cycles_ < server_.cycles_per_100us || !thread_.access.guard().held().empty()) return;
   clock_cycles_ = cycles;
-  thread_.access.set_now(thread_.now_ms());
+  thread_.access.read_clock();
 }
 
 }  // namespace cloakroom::server

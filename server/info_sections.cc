@@ -32,8 +32,8 @@ void info_server(InfoWriter& out, Context& ctx) {
   const Config& config = ctx.thread.config();
   utsname os{};
   uname(&os);
-  const int64_t now_ms = server.clock.wall_ms();
-  const int64_t uptime_s = (now_ms - server.start_ms) / 1000;
+  const int64_t steady_ms = server.clock.monotonic_us() / 1000;
+  const int64_t uptime_s = (steady_ms - server.start_steady_ms) / 1000;
   std::error_code ignored;
   out.section("Server");
   out.line("redis_version", kRedisVersion);
@@ -57,7 +57,7 @@ void info_server(InfoWriter& out, Context& ctx) {
   out.line("uptime_in_days", uptime_s / kSecondsPerDay);
   out.line("hz", config.hz);
   out.line("configured_hz", config.hz);
-  out.line("lru_clock", storage::lru_clock(now_ms));
+  out.line("lru_clock", storage::lru_clock(steady_ms));
   out.line("executable", std::filesystem::read_symlink("/proc/self/exe", ignored).string());
   out.line("config_file", server.config->file());
   out.line("io_threads_active", server.threads.size() > 1 ? 1 : 0);

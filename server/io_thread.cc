@@ -37,7 +37,12 @@ IoThread::IoThread(Server& own_server, uint32_t number)
   access.seed(own_server.random_seed());
 }
 
-IoThread::~IoThread() = default;
+IoThread::~IoThread() { close_all(); }  // those that came after stop()
+
+void IoThread::close_all() {
+  while (!connections.empty()) connections.begin()->second->close();
+  closed.clear();
+}
 
 void IoThread::refresh_config() {
   const uint64_t generation = server.config->generation();
@@ -46,7 +51,7 @@ void IoThread::refresh_config() {
   config_ = server.config->snapshot();
 }
 
-int64_t IoThread::now_ms() { return server.clock.wall_ms(); }
+int64_t IoThread::steady_ms() const { return server.clock.monotonic_us() / 1000; }
 
 void IoThread::run() {
   watch_sockets();
@@ -62,8 +67,7 @@ void IoThread::run() {
 
 void IoThread::stop() {
   asio::post(context, [this] {
-    while (!connections.empty()) connections.begin()->second->close();
-    closed.clear();
+    close_all();
     sockets.cancel();
     expiry_timer_.cancel();
     cron_timer_.cancel();
@@ -97,7 +101,8 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
     if (event.events & EPOLLOUT) connection->on_writable();
     if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
     Slot& slot = slots[used];
-    if (event.events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) connection->peer_closed();
+    if (event.events & EPOLLRDHUP) connection->peer_closed();
+    if (event.events & (EPOLLHUP | EPOLLERR)) connection->peer_gone();
     if (!connection->receive(slot)) continue;
     if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
       connection->serve(slot);
@@ -160,14 +165,14 @@ void IoThread::serve_expiry() {
     storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
     bool more = true;
     while (more && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
-      more = storage::expiry_turn(access, shard, now_ms(), kExpiryBudget);
+      more = storage::expiry_turn(access, shard, kExpiryBudget);
     }
     if (more) {  // goes on with this shard
       wait_ms = 0;
       break;
     }
     ++expiry_position_;
-    const int64_t now = now_ms();
+    const int64_t now = server.keyspace->now().wall_ms;
     if (const auto next = storage::next_expiry_ms(shard, now))
       wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
   }
@@ -185,7 +190,7 @@ void IoThread::every_100ms() {
   evict_clients(*this);
   memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {
-    const int64_t now = now_ms();
+    const int64_t now = steady_ms();
     std::vector<Connection*> ticking;
     for (auto& [id, connection] : connections) {
       if (connection->needs_tick()) ticking.push_back(connection.get());

@@ -61,7 +61,7 @@ struct IoThread {
   // The current configuration, refreshed between batches.
   const Config& config() const { return *config_; }
   void refresh_config();
-  int64_t now_ms();
+  int64_t steady_ms() const;  // monotonic time
 
   Server& server;
   const uint32_t index;
@@ -85,6 +85,7 @@ struct IoThread {
   std::vector<IoThread*> to_wake;                   // after the guards are released
 
  private:
+  void close_all();
   void drain_tasks();
   void watch_sockets();
   void serve_sockets();

@@ -30,18 +30,6 @@ using storage::SessionIndex;
 
 constexpr std::string_view kSameObject = "ERR source and destination objects are the same";
 
-// The changes of one scope as one effect group, also when it is left by GuardsNeeded.
-class Group {
- public:
-  explicit Group(Access& access) : access_(access) { access_.begin_group(); }
-  ~Group() { access_.end_group(); }
-  Group(const Group&) = delete;
-  Group& operator=(const Group&) = delete;
-
- private:
-  Access& access_;
-};
-
 // Another database for the length of a scope.
 class Selected {
  public:
@@ -112,7 +100,7 @@ void rename(Context& ctx, bool only_new) {
   }
   hold_links(access, from);
   hold_links(access, to);
-  const Group group(access);
+  const storage::EffectGroup group(access);
   put_in(access, to, take_out(access, from));
   access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from.raw(), to.raw()});
   access.changed(to, EventClass::kGeneric, "rename_to", {});
@@ -184,7 +172,7 @@ void copy_command(Context& ctx) {
   const Selected selected(access, request.db);
   hold_links(access, to);
   const std::string db = std::to_string(request.db);
-  const Group group(access);
+  const storage::EffectGroup group(access);
   DetachedValue copy = access.copy(source);
   {
     // Before the effects of ending a session at `to`: one of its sets may be what is copied.
@@ -216,7 +204,7 @@ void move_command(Context& ctx) {
     return;
   }
   hold_links(access, key);
-  const Group group(access);
+  const storage::EffectGroup group(access);
   DetachedValue value = take_out(access, key);
   {
     const Selected selected(access, to_db);

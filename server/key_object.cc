@@ -68,7 +68,7 @@ void object_idletime_command(Context& ctx) {
     ctx.reply.error(kNoIdleTime);
     return;
   }
-  ctx.reply.integer(storage::idle_ms(found->access(), ctx.access.now_ms()) / 1000);
+  ctx.reply.integer(storage::idle_ms(found->access(), ctx.access.steady_ms()) / 1000);
 }
 
 void object_freq_command(Context& ctx) {
@@ -79,7 +79,7 @@ void object_freq_command(Context& ctx) {
     return;
   }
   const uint32_t decay = ctx.access.keyspace().settings().lfu_decay_minutes.load(std::memory_order_relaxed);
-  ctx.reply.integer(storage::lfu_decay(found->access(), ctx.access.now_ms(), decay));
+  ctx.reply.integer(storage::lfu_decay(found->access(), ctx.access.steady_ms(), decay));
 }
 
 void object_help_command(Context& ctx) {

@@ -51,7 +51,7 @@ int64_t MemoryExcess::total_us(const storage::Clock& clock) const {
 bool MemoryLimit::suspended() const {
   const Pause& pause = thread_.server.pause;
   return pause.mode.load(std::memory_order_relaxed) != Pause::kNoPause &&
-         pause.until_ms.load() > thread_.access.now_ms();
+         pause.until_ms.load() > thread_.access.steady_ms();
 }
 
 storage::Room MemoryLimit::make_room(size_t argument_bytes) {

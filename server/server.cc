@@ -14,6 +14,7 @@
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/redaction.h"
+#include "storage/wall_step.h"
 
 namespace cloakroom::server {
 namespace {
@@ -93,7 +94,10 @@ std::string monitor_line(int64_t now_us, uint32_t db, const std::string& address
 }  // namespace
 
 Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& the_clock)
-    : config(std::move(config_store)), clock(the_clock), start_ms(the_clock.wall_ms()) {
+    : config(std::move(config_store)),
+      clock(the_clock),
+      start_ms(the_clock.wall_ms()),
+      start_steady_ms(the_clock.monotonic_us() / 1000) {
   if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised");
   run_id = random_hex(kRunIdDigits);
   replication_id = random_hex(kRunIdDigits);
@@ -194,6 +198,12 @@ void Server::on_all_threads(const std::function<void(IoThread&)>& fn) {
   }
 }
 
+void Server::set_monitor(Client& client, bool on) {
+  if (client.is(Client::kMonitor) == on) return;
+  client.set(Client::kMonitor, on);
+  on ? monitors.fetch_add(1) : monitors.fetch_sub(1);
+}
+
 void Server::feed_monitors(IoThread& from, const Client& client, const Command& command,
                            std::span<const std::string_view> args) {
   std::string address = client.texts().address;
@@ -236,6 +246,10 @@ void Server::every_100ms() {
   uint64_t recent = 0;
   for (const uint64_t sample : ops_samples_) recent += sample;
   instantaneous_ops = static_cast<int64_t>(recent * 10 / ops_samples_.size());
+  if (const int64_t step_ms = storage::follow_wall_clock(threads[0]->access); step_ms != 0) {
+    log(LogLevel::kWarning, fmt::format("The system's clock was set {} ms {}", std::abs(step_ms),
+                                        step_ms > 0 ? "forward" : "back"));
+  }
   const size_t used = used_memory_bytes();
   if (used > peak_memory_bytes) peak_memory_bytes = used;
 }
@@ -268,7 +282,7 @@ size_t Server::used_memory_bytes() const { return keyspace->memory_bytes() + ove
 void drop_client_state(IoThread& thread, Client& client) {
   discard_transaction(thread.access, client);
   thread.access.finish();
-  if (client.is(Client::kMonitor)) thread.server.monitors.fetch_sub(1);
+  thread.server.set_monitor(client, false);
 }
 
 }  // namespace cloakroom::server

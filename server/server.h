@@ -29,7 +29,7 @@ namespace cloakroom::server {
 // CLIENT PAUSE, readable from any thread.
 struct Pause {
   enum Mode : uint8_t { kNoPause, kPauseWrites, kPauseAll };
-  std::atomic<int64_t> until_ms{0};
+  std::atomic<int64_t> until_ms{0};  // monotonic
   std::atomic<uint8_t> mode{kNoPause};
 };
 
@@ -53,6 +53,8 @@ class Server {
   // Runs fn on every I/O thread (each on its own), without waiting.
   void on_all_threads(const std::function<void(IoThread&)>& fn);
 
+  // MONITOR of a client, on its own thread.
+  void set_monitor(Client& client, bool on);
   // A MONITOR line for every monitoring client; under the guards of the command when it has any.
   void feed_monitors(IoThread& from, const Client& client, const Command& command,
                      std::span<const std::string_view> args);
@@ -80,8 +82,8 @@ class Server {
   Slowlog slowlog;
   LatencyMonitor latency;
   Pause pause;
+  std::atomic<uint32_t> monitors{0};  // clients with kMonitor
   std::vector<std::unique_ptr<IoThread>> threads;
-  std::atomic<uint32_t> monitors{0};
   std::atomic<uint64_t> rejected_connections{0};
   size_t startup_bytes = 0;                   // what an empty server uses
   std::atomic<size_t> client_limit_bytes{0};  // maxmemory-clients (client_memory.h); 0: none
@@ -90,6 +92,7 @@ class Server {
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;
+  const int64_t start_steady_ms;
   std::string run_id;  // 40 hex digits, random
   std::string replication_id;
   double us_per_cycle = 0.001;

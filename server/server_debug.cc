@@ -34,10 +34,9 @@ Found look_up(Context& ctx, size_t index) {
 void object(Context& ctx) {
   const Found found = look_up(ctx, 2);
   if (!found) return;
-  const int64_t now_ms = ctx.access.now_ms();
   const storage::ValueOps& ops = storage::value_ops(found->kind());
   const size_t bytes = found->value_bytes() + ops.outside_bytes(found->value());
-  const int64_t idle_s = storage::idle_ms(found->access(), now_ms) / 1000;
+  const int64_t idle_s = storage::idle_ms(found->access(), ctx.access.steady_ms()) / 1000;
   ctx.reply.simple(fmt::format(
       "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
       fmt::ptr(static_cast<const void*>(found->value())), ops.encoding, bytes, found->access(), idle_s));

@@ -36,8 +36,7 @@ void role(Context& ctx) {
 void monitor(Context& ctx) {
   if (in_exec(ctx)) return ctx.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
   if (ctx.client.is(Client::kMonitor)) return;  // Redis says nothing either
-  ctx.client.set(Client::kMonitor, true);
-  ctx.server.monitors.fetch_add(1);
+  ctx.server.set_monitor(ctx.client, true);
   ctx.reply.ok();
 }
 

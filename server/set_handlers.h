@@ -11,18 +11,6 @@ namespace cloakroom::server {
 
 inline bool is_set(const storage::Found& found) { return found->type() == storage::Type::kSet; }
 
-// Frames the effects of its scope as all or nothing.
-class EffectGroup {
- public:
-  explicit EffectGroup(storage::Access& access) : access_(access) { access_.begin_group(); }
-  ~EffectGroup() { access_.end_group(); }
-  EffectGroup(const EffectGroup&) = delete;
-  EffectGroup& operator=(const EffectGroup&) = delete;
-
- private:
-  storage::Access& access_;
-};
-
 // The effect "`command` key member ...", in several when the members are many.
 void set_effect(Context& ctx, const storage::KeyRef& key, std::string_view command,
                 std::span<const std::string_view> members);

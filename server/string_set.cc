@@ -256,13 +256,12 @@ void getex_command(Context& ctx) {
 namespace {
 
 void set_pairs(Context& ctx) {
-  ctx.access.begin_group();
+  const storage::EffectGroup group(ctx.access);
   for (size_t i = 1; i < ctx.argc(); i += 2) {
     const KeyRef& key = ctx.key(i);
     Found found = ctx.access.write(key);
     set_plain(ctx, found, key, i + 1, Deadline::kClear);
   }
-  ctx.access.end_group();
 }
 
 }  // namespace

@@ -155,7 +155,7 @@ struct EndOfScratch {
 
 void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& scratch) {
   ctx.reply.array(transaction.queued());
-  ctx.access.begin_group();
+  const storage::EffectGroup group(ctx.access);
   for (size_t i = 0; i < transaction.queued(); ++i) {
     const ExecScratch::Range args = scratch.command_args[i];
     const KeyRef* first_key =
@@ -164,7 +164,6 @@ void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& 
                                      std::span(scratch.args).subspan(args.first, args.count), first_key,
                                      ctx.reply);
   }
-  ctx.access.end_group();
 }
 
 void exec(Context& ctx) {

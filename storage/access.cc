@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/access_clock.h"
+#include "storage/assert.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::storage {
@@ -23,20 +24,21 @@ void empty(std::vector<T>& items) {
 
 }  // namespace
 
-void Access::set_now(int64_t now_ms) {
-  now_ms_ = now_ms;
-  lru_now_ = lru_clock(now_ms);
+void Access::read_clock() {
+  guard_.set_clock(keyspace_.now());
+  lru_now_ = lru_clock(steady_ms());
 }
 
 Found Access::find_raw(const KeyRef& key, bool even_expired) {
   Shard& shard = shard_for(key);
+  CLOAKROOM_ASSERT(guard_.holds(shard.index));
   Table* table = shard.tables[db_].get();
   Found found{&shard, table, {}, nullptr};
   if (table == nullptr) return found;
   const Place place = table->find(key);
   if (!place) return found;
   Entry* entry = table->entry(place);
-  if (!even_expired && entry->expired(now_ms_)) return found;
+  if (!even_expired && entry->expired(now_ms())) return found;
   found.place = place;
   found.entry = entry;
   return found;
@@ -59,7 +61,7 @@ Found Access::read(const KeyRef& key) {
 Found Access::write(const KeyRef& key) {
   Found found = find_raw(key, true);
   if (!found) return found;
-  if (found->expired(now_ms_)) {
+  if (found->expired(now_ms())) {
     end(found, key, EndCause::kExpired);
   } else {
     touch(*found.entry);
@@ -73,9 +75,9 @@ void Access::touch(Entry& entry) {
   uint32_t access = lru_now_;
   if (is_lfu(settings.policy.load(std::memory_order_relaxed))) {
     const uint32_t decayed =
-        lfu_decay(entry.access(), now_ms_, settings.lfu_decay_minutes.load(std::memory_order_relaxed));
+        lfu_decay(entry.access(), steady_ms(), settings.lfu_decay_minutes.load(std::memory_order_relaxed));
     const uint32_t factor = settings.lfu_log_factor.load(std::memory_order_relaxed);
-    access = lfu_word(lfu_increment(decayed, factor, random()), now_ms_);
+    access = lfu_word(lfu_increment(decayed, factor, random()), steady_ms());
   }
   if (entry.access() != access) entry.set_access(access);  // spares the cache line when nothing changes
 }
@@ -92,12 +94,16 @@ void Access::count_role(Shard& shard, KeyRole role, Kind before, Kind after) {
 
 void Access::drop_value(Shard& shard, Entry& entry) {
   const ValueOps& ops = value_ops(entry.kind());
-  if (const size_t outside = ops.external_bytes(entry.value()); outside != 0) shard.external_bytes -= outside;
+  if (const size_t outside = ops.external_bytes(entry.value()); outside != 0) {
+    CLOAKROOM_ASSERT(outside <= shard.external_bytes);
+    shard.external_bytes -= outside;
+  }
   ops.destroy(entry.value(), garbage_);
 }
 
 char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   Shard& shard = shard_for(key);
+  CLOAKROOM_ASSERT(guard_.holds(shard.index) && kind != Kind::kNone);
   Table& table = keyspace_.table(shard, db_);
   const bool extended = Entry::needs_extension(key.stored().size(), 0);
   const bool link = key.role() == KeyRole::kSession && keyspace_.session_index();
@@ -105,7 +111,7 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   Entry* entry = table.entry(handle);
   entry->init(key.form(), key.stored(), kind, extended, link);
   const bool lfu = is_lfu(keyspace_.settings().policy.load(std::memory_order_relaxed));
-  entry->set_access(lfu ? lfu_word(kLfuNewCounter, now_ms_) : lru_now_);
+  entry->set_access(lfu ? lfu_word(kLfuNewCounter, steady_ms()) : lru_now_);
   found = {&shard, &table, table.insert(key.hash(), handle), entry};
   count_role(shard, key.role(), Kind::kNone, kind);
   if (link && is_session_type(kind)) SessionIndex::session_created(*this, key, *entry);
@@ -119,6 +125,7 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
 char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t bytes, int64_t deadline_ms) {
   Entry& old = *found.entry;
   Shard& shard = *found.shard;
+  CLOAKROOM_ASSERT(guard_.holds(shard.index) && found.table->entry(found.place) == &old);
   const size_t key_bytes = old.key_bytes();
   const bool extended = Entry::needs_extension(key_bytes, deadline_ms);
   const bool link = old.has(Entry::kHasLink);
@@ -179,8 +186,8 @@ char* Access::resize(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
 
 void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) {
   Entry& entry = *found.entry;
+  CLOAKROOM_ASSERT(guard_.holds(found.shard->index) && entry.matches(key) && deadline_ms >= 0);
   const int64_t old = entry.deadline_ms();
-  (void)key;
   if (Entry::needs_extension(0, deadline_ms) && !entry.has(Entry::kExtended)) {
     const std::string value(entry.value(), entry.value_bytes());
     char* moved = replace_block(found, entry.kind(), entry.total_bytes(), value.size(), deadline_ms);
@@ -191,7 +198,7 @@ void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) 
   if ((old != 0) != (deadline_ms != 0)) found.table->volatile_changed(deadline_ms != 0 ? 1 : -1);
   // The bucket is filed at the old deadline or before: a later one spares its timer's cache line.
   if (deadline_ms != 0 && (old == 0 || deadline_ms < old)) {
-    found.table->file_deadline(found.place, deadline_ms, now_ms_);
+    found.table->file_deadline(found.place, deadline_ms, now_ms());
   }
 }
 
@@ -210,6 +217,8 @@ std::vector<uint64_t> Access::hold_links(const Entry& session) {
 void Access::remove(Found& found, uint64_t hash, bool drop) {
   Entry& entry = *found.entry;
   Shard& shard = *found.shard;
+  CLOAKROOM_ASSERT(guard_.holds(shard.index) && found.table->entry(found.place) == &entry);
+  CLOAKROOM_ASSERT(found.table->hash_of(entry) == hash);
   const size_t total = entry.total_bytes();
   if (drop) drop_value(shard, entry);
   if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
@@ -223,6 +232,7 @@ void Access::remove(Found& found, uint64_t hash, bool drop) {
 }
 
 void Access::end(Found& found, const KeyRef& key, EndCause cause) {
+  CLOAKROOM_ASSERT(found && found->matches(key));
   const bool session = found->has(Entry::kHasLink) && is_session_type(found->kind());
   std::vector<uint64_t> links;
   if (session) {
@@ -255,6 +265,7 @@ void Access::end(Found& found, const KeyRef& key, EndCause cause) {
 }
 
 DetachedValue Access::detach(Found& found, const KeyRef& key) {
+  CLOAKROOM_ASSERT(found && found->matches(key));
   const Entry& entry = *found.entry;
   DetachedValue out{entry.kind(), std::string(entry.value(), entry.value_bytes()), entry.deadline_ms()};
   std::vector<uint64_t> links;
@@ -269,11 +280,13 @@ DetachedValue Access::detach(Found& found, const KeyRef& key) {
 }
 
 DetachedValue Access::copy(const Found& found) const {
+  CLOAKROOM_ASSERT(guard_.holds(found.shard->index));
   const Entry& entry = *found.entry;
   return {entry.kind(), value_ops(entry.kind()).clone(entry.value()), entry.deadline_ms()};
 }
 
 void Access::attach(Found& found, const KeyRef& key, DetachedValue&& value) {
+  CLOAKROOM_ASSERT(value.kind != Kind::kNone);
   char* out = emplace(found, key, value.kind, value.bytes.size(), Deadline::kClear);
   std::memcpy(out, value.bytes.data(), value.bytes.size());
   found.shard->external_bytes += value_ops(value.kind).external_bytes(value.bytes.data());
@@ -283,6 +296,7 @@ void Access::attach(Found& found, const KeyRef& key, DetachedValue&& value) {
 
 void Access::report(const KeyRef& key, EventClass event_class, std::string_view name, bool expired) {
   Shard& shard = shard_for(key);
+  CLOAKROOM_ASSERT(guard_.holds(shard.index));
   ++shard.version;
   ++changes_in_command_;
   counters_.changes.add();
@@ -317,25 +331,27 @@ void Access::begin_group() {
 }
 
 void Access::end_group() {
+  CLOAKROOM_ASSERT(group_depth_ > 0);
   if (--group_depth_ > 0) return;
   if (EffectSink* sink = keyspace_.effect_sink()) sink->end_group();
 }
 
 void Access::watch(const KeyRef& key, Watcher& watcher) {
   const Found found = find_raw(key, true);
-  shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms_));
+  shard_for(key).watches.add(db_, key, watcher, found && found.entry->expired(now_ms()));
 }
 
 bool Access::watched_expired(const KeyRef& key, const Watcher& watcher) {
   const Found found = find_raw(key, true);
-  return found && found.entry->expired(now_ms_) && !shard_for(key).watches.already_gone(db_, key, watcher);
+  return found && found.entry->expired(now_ms()) && !shard_for(key).watches.already_gone(db_, key, watcher);
 }
 
-void Access::unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher) {
+void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
   shard_for(key).watches.remove(db, key, watcher);
 }
 
 void Access::finish() {
+  CLOAKROOM_ASSERT(group_depth_ == 0);
   for (Table* table : unsettled_) table->settle();
   if (!unsettled_.empty()) empty(unsettled_);
   guard_.release();

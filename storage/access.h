@@ -74,8 +74,10 @@ class Access {
   Guard& guard() { return guard_; }
   AccessCounters& counters() { return counters_; }
 
-  void set_now(int64_t now_ms);
-  int64_t now_ms() const { return now_ms_; }
+  // Reads the clock, which then stands still until the next call. No guard is held.
+  void read_clock();
+  int64_t now_ms() const { return guard_.now_ms(); }        // wall time, for deadlines
+  int64_t steady_ms() const { return guard_.steady_ms(); }  // monotonic, for durations
   void select(uint32_t db) { db_ = db; }
   uint32_t db() const { return db_; }
   // CLIENT NO-TOUCH: reads leave LRU and LFU alone.
@@ -99,8 +101,9 @@ class Access {
   void set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms);
   // Adds to the memory account of values' outside parts.
   void account(Found& found, int64_t delta_bytes) {
-    found.shard->external_bytes =
-        static_cast<size_t>(static_cast<int64_t>(found.shard->external_bytes) + delta_bytes);
+    const int64_t bytes = static_cast<int64_t>(found.shard->external_bytes) + delta_bytes;
+    CLOAKROOM_ASSERT(bytes >= 0 && guard_.holds(found.shard->index));
+    found.shard->external_bytes = static_cast<size_t>(bytes);
   }
 
   // --- ending. Emits "del" / "expired" / "evicted" with the effect DEL; kReplaced and kFlushed emit nothing.
@@ -128,13 +131,13 @@ class Access {
   void effect(std::span<const std::string_view> command);
   // Whether anybody wants effects: lets callers skip building long ones.
   bool wants_effects() const { return keyspace_.effect_sink() != nullptr; }
-  // Frames what follows as all or nothing; nests.
+  // Frames what follows as all or nothing; nests. See EffectGroup.
   void begin_group();
   void end_group();
 
   // --- watching; the guard of the key is held.
   void watch(const KeyRef& key, Watcher& watcher);
-  void unwatch(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  void unwatch(uint32_t db, const KeyRef& key, Watcher& watcher);
   // Whether a watched key has expired since, and is not yet ended.
   bool watched_expired(const KeyRef& key, const Watcher& watcher);
 
@@ -174,7 +177,6 @@ class Access {
   Keyspace& keyspace_;
   Guard guard_;
   AccessCounters counters_;
-  int64_t now_ms_ = 0;
   uint32_t lru_now_ = 0;
   uint32_t db_ = 0;
   bool touch_ = true;
@@ -183,6 +185,18 @@ class Access {
   uint64_t random_state_ = 0x853c49e6748fea9b;
   Garbage garbage_;
   std::vector<Table*> unsettled_;
+};
+
+// The changes of one scope as one effect group, also when it is left by GuardsNeeded.
+class EffectGroup {
+ public:
+  explicit EffectGroup(Access& access) : access_(access) { access_.begin_group(); }
+  ~EffectGroup() { access_.end_group(); }
+  EffectGroup(const EffectGroup&) = delete;
+  EffectGroup& operator=(const EffectGroup&) = delete;
+
+ private:
+  Access& access_;
 };
 
 }  // namespace cloakroom::storage

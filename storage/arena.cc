@@ -160,8 +160,10 @@ Handle Arena::allocate(size_t bytes) {
 }
 
 void Arena::free(Handle handle, size_t bytes) {
+  CLOAKROOM_ASSERT(handle != kNoHandle && block_bytes(bytes) <= used_);
   used_ -= block_bytes(bytes);
   if (handle & kLargeBit) {
+    CLOAKROOM_ASSERT(bytes > kMaxSmall && large_[handle & ~kLargeBit] != nullptr);
     large_bytes_ -= block_bytes(bytes);
     large_[handle & ~kLargeBit].reset();
     large_free_.push_back(handle & ~kLargeBit);

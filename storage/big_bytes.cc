@@ -65,6 +65,17 @@ BigBytes adopt_big_bytes(BigBytes owner, char* data, size_t size) {
   return {data, Adopted{std::move(owner), bytes}};
 }
 
+// Copying a pointer first is a read-modify-write of the count: it makes what the last reader did happen
+// before our change, which use_count() alone does not.
+bool held_once(const BigBytes& bytes) {
+  const BigBytes pin = bytes;
+  if (pin.use_count() != 2) return false;
+  const auto* const adopted = std::get_deleter<Adopted>(pin);
+  if (adopted == nullptr) return true;
+  const BigBytes owner_pin = adopted->owner;
+  return owner_pin.use_count() == 2;
+}
+
 size_t big_bytes_alive() {
   const uint32_t used = std::min(threads.load(std::memory_order_relaxed), kAccounts);
   int64_t sum = 0;

@@ -4,6 +4,13 @@
 
 namespace cloakroom::storage {
 
+// A moment as the keyspace counts it.
+struct Instant {
+  int64_t wall_ms = 0;    // since 1970 UTC: what deadlines are compared with
+  int64_t steady_ms = 0;  // monotonic, arbitrary origin: what durations are measured by
+  uint32_t epoch = 0;     // how often the wall clock had stepped (wall_step.h)
+};
+
 // The only source of time. Thread-safe. Production reads the system clocks; tests advance a ManualClock.
 class Clock {
  public:

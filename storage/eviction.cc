@@ -42,12 +42,12 @@ uint64_t Evictor::score(const Entry& entry) {
   switch (policy_) {
     case EvictionPolicy::kAllKeysLru:
     case EvictionPolicy::kVolatileLru:
-      return static_cast<uint64_t>(idle_ms(entry.access(), access_.now_ms()));
+      return static_cast<uint64_t>(idle_ms(entry.access(), access_.steady_ms()));
     case EvictionPolicy::kAllKeysLfu:
     case EvictionPolicy::kVolatileLfu: {
       const uint32_t minutes =
           access_.keyspace().settings().lfu_decay_minutes.load(std::memory_order_relaxed);
-      return 255 - lfu_decay(entry.access(), access_.now_ms(), minutes);
+      return 255 - lfu_decay(entry.access(), access_.steady_ms(), minutes);
     }
     case EvictionPolicy::kVolatileTtl:
       return UINT64_MAX - static_cast<uint64_t>(entry.deadline_ms());
@@ -85,7 +85,7 @@ void Evictor::sample() {
   const uint32_t rounds = std::min(kShardsPerRound, keyspace.shard_count());
   for (uint32_t i = 0; i < rounds; ++i) {
     Shard& shard = keyspace.shard(static_cast<uint32_t>(access_.random() % keyspace.shard_count()));
-    if (!access_.guard().try_add(shard.index)) continue;
+    if (!access_.guard().try_take(shard.index)) continue;
     for (const auto& table : shard.tables) {
       if (table == nullptr || table->size() == 0) continue;
       if (!volatile_only(policy_) || table->volatile_size() > 0) sample_table(*table);
@@ -116,7 +116,7 @@ Evictor::Step Evictor::walk() {
   if (walk_left_ == 0) walk_left_ = shards;
   while (walk_left_ > 0) {
     Shard& shard = access_.keyspace().shard(walk_shard_);
-    if (!access_.guard().try_add(shard.index)) return Step::kBusy;
+    if (!access_.guard().try_take(shard.index)) return Step::kBusy;
     const bool seen = walk_shard(shard);
     access_.guard().release_unchanged();
     if (seen) {
@@ -150,13 +150,17 @@ Evictor::Step Evictor::find_candidates() {
 // The guards that ending the key needs. When one of them cannot be had at once, none is held.
 bool Evictor::hold(const KeyRef& key) {
   Guard& guard = access_.guard();
-  if (!guard.try_add(access_.keyspace().shard_of(key.hash()))) return false;
-  if (key.role() != KeyRole::kSession || !access_.keyspace().session_index()) return true;
-  ShardSet links;
-  SessionIndex::collect_link_shards(access_, key, links);
-  if (guard.try_add(links)) return true;
-  guard.release_unchanged();
-  return false;
+  if (!guard.try_take(access_.keyspace().shard_of(key.hash()))) return false;
+  if (key.role() == KeyRole::kSession && access_.keyspace().session_index()) {
+    ShardSet links;
+    SessionIndex::collect_link_shards(access_, key, links);
+    if (!guard.try_add(links)) {
+      guard.release_unchanged();
+      return false;
+    }
+    guard.take_over_time();
+  }
+  return true;
 }
 
 Evictor::Step Evictor::evict_best() {
@@ -183,7 +187,7 @@ Evictor::Step Evictor::reclaim_flushed_slice() {
   bool busy = false;
   for (uint32_t i = 0; i < shards; ++i, ++flushed_at_) {
     Shard& shard = access_.keyspace().shard(flushed_at_ % shards);
-    if (!access_.guard().try_add(shard.index)) {
+    if (!access_.guard().try_take(shard.index)) {
       busy = true;
       continue;
     }

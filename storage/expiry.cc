@@ -4,7 +4,9 @@
 #include <bit>
 #include <mutex>
 #include <string>
+#include <vector>
 
+#include "storage/assert.h"
 #include "storage/keyspace_walk.h"
 #include "storage/session_index.h"
 
@@ -27,6 +29,16 @@ class Turn {
     return left_ == 0 || !shard_.detached.empty();
   }
 
+  // Does not wait for the tick of a deadline to be over.
+  void end_all() {
+    std::vector<BucketRef> due;
+    shard_.wheel.visit_due(access_.now_ms(), [&](BucketRef ref) { due.push_back(ref); });
+    for (const BucketRef ref : due) {
+      shard_.wheel.cancel(ref);
+      fire(ref);
+    }
+  }
+
  private:
   // Ends what is expired in a bucket that came due and files it again at the earliest deadline left.
   void fire(BucketRef ref) {
@@ -35,6 +47,7 @@ class Turn {
     if (table.db() == Table::kDetached) return;
     const uint32_t number = ref & 63;
     const Bucket& bucket = segment.buckets[number];
+    CLOAKROOM_ASSERT(&table == shard_.tables[table.db()].get());
     for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
       __builtin_prefetch(table.entry(bucket.slots[static_cast<size_t>(std::countr_zero(used))]));
     }
@@ -97,12 +110,17 @@ class Turn {
 
 }  // namespace
 
-bool expiry_turn(Access& access, Shard& shard, int64_t now_ms, uint32_t budget) {
-  access.set_now(now_ms);
+bool expiry_turn(Access& access, Shard& shard, uint32_t budget) {
+  access.read_clock();
   access.guard().take(shard.index);
   const bool more = Turn(access, shard, budget).run();
   access.finish();
   return more;
+}
+
+void end_all_due(Access& access, Shard& shard) {
+  CLOAKROOM_ASSERT(access.guard().holds(shard.index));
+  Turn(access, shard, UINT32_MAX).end_all();
 }
 
 std::optional<int64_t> next_expiry_ms(Shard& shard, int64_t now_ms) {

@@ -5,13 +5,20 @@
 //  released and
 //     the union is taken in order.
 //  3. Under a guard: no suspension, no system call but memory's, no logging.
+//
+// The clock is frozen while guards are held, and no shard's time runs backwards: who takes a guard takes over
+// the latest instant the shard has seen. Without that, a command that read the clock and then waited would
+// find a session alive that others have already seen expired, and could keep it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <span>
 
+#include "storage/assert.h"
+#include "storage/clock.h"
 #include "storage/shard.h"
 
 namespace cloakroom::storage {
@@ -60,9 +67,24 @@ class Guard {
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  // Nothing may be held.
+  // Sets the clock; nothing may be held. Between steps of the wall clock it does not go back.
+  void set_clock(const Instant& now) {
+    CLOAKROOM_ASSERT(held_.empty());
+    steady_ms_ = now.steady_ms;
+    now_ms_ = now.epoch == epoch_ ? std::max(now_ms_, now.wall_ms) : now.wall_ms;
+    epoch_ = now.epoch;
+  }
+  int64_t now_ms() const { return now_ms_; }
+  int64_t steady_ms() const { return steady_ms_; }
+
+  // In ascending order.
   void take(uint32_t shard) {
-    if (!alone_) shards_[shard]->lock.lock();
+    CLOAKROOM_ASSERT(held_.empty() || shard > highest_);
+    highest_ = shard;
+    if (!alone_) {
+      shards_[shard]->lock.lock();
+      take_over_time(*shards_[shard]);
+    }
     held_.add(shard);
   }
   void take(const ShardSet& wanted) {
@@ -71,17 +93,36 @@ class Guard {
   void take_all() {
     for (uint32_t i = 0; i < shards_.size(); ++i) take(i);
   }
-  // Adds a guard without waiting; false when another thread has it.
+  // Adds a guard without waiting, the clock staying as it is; false when another thread has it.
   bool try_add(uint32_t shard) {
     if (held_.has(shard)) return true;
     if (!alone_ && !shards_[shard]->lock.try_lock()) return false;
+    highest_ = held_.empty() ? shard : std::max(highest_, shard);
     held_.add(shard);
+    return true;
+  }
+  // As take(), but without waiting; nothing may be held.
+  bool try_take(uint32_t shard) {
+    CLOAKROOM_ASSERT(held_.empty());
+    if (!try_add(shard)) return false;
+    take_over_time();
     return true;
   }
   bool try_add(const ShardSet& wanted) {
     bool all = true;
     wanted.for_each([&](uint32_t shard) { all = all && try_add(shard); });
     return all;
+  }
+  // What was added has its time taken over too: for a command that has not yet looked at anything for good.
+  void take_over_time() {
+    if (alone_) return;
+    held_.for_each([&](uint32_t shard) { take_over_time(*shards_[shard]); });
+  }
+  // The wall clock has stepped (wall_step.h): all guards are held, and all shards are at `now`.
+  void step_clock(const Instant& now) {
+    steady_ms_ = now.steady_ms;
+    now_ms_ = now.wall_ms;
+    epoch_ = now.epoch;
   }
   bool holds(uint32_t shard) const { return held_.has(shard); }
   const ShardSet& held() const { return held_; }
@@ -91,8 +132,11 @@ class Guard {
   }
   // As release(), when nothing was changed.
   void release_unchanged() {
-    held_.for_each([&](uint32_t shard) {
-      if (!alone_) shards_[shard]->lock.unlock();
+    held_.for_each([&](uint32_t number) {
+      if (alone_) return;
+      Shard& shard = *shards_[number];
+      shard.latest_ms = std::max(shard.latest_ms, now_ms_);
+      shard.lock.unlock();
     });
     held_.clear();
   }
@@ -100,9 +144,22 @@ class Guard {
   int64_t grown_bytes() const { return grown_bytes_; }
 
  private:
+  void take_over_time(const Shard& shard) {
+    if (shard.epoch == epoch_) {
+      now_ms_ = std::max(now_ms_, shard.latest_ms);
+    } else {  // the clock was read before the step
+      now_ms_ = shard.latest_ms;
+      epoch_ = shard.epoch;
+    }
+  }
+
   std::span<Shard* const> shards_;
   bool alone_;
   int64_t grown_bytes_ = 0;
+  uint32_t highest_ = 0;  // of what is held: nobody waits for a guard below it
+  uint32_t epoch_ = 0;
+  int64_t now_ms_ = 0;
+  int64_t steady_ms_ = 0;
   ShardSet held_;
 };
 

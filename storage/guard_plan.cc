@@ -1,5 +1,6 @@
 #include "storage/guard_plan.h"
 
+#include "storage/assert.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::storage {
@@ -66,7 +67,10 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
       if (due) end_due(access, plan);
       return;
     }
-    if (guard.try_add(linked)) continue;  // more may show, now that more can be looked at
+    if (guard.try_add(linked)) {
+      guard.take_over_time();
+      continue;  // more may show, now that more can be looked at
+    }
     linked.for_each([&](uint32_t shard) { wanted.add(shard); });
     guard.release();
     guard.take(wanted);
@@ -76,6 +80,7 @@ void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
 }  // namespace
 
 void take_guards(Access& access, const GuardPlan& plan) {
+  CLOAKROOM_ASSERT(access.guard().held().empty());
   if (plan.everything) {
     access.guard().take_all();
     if (access.keyspace().session_index()) end_due(access, plan);
@@ -92,6 +97,7 @@ void take_guards(Access& access, const GuardPlan& plan) {
 }
 
 void take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) {
+  CLOAKROOM_ASSERT(access.guard().held().empty());
   take(access, plan, also);
 }
 

@@ -242,6 +242,7 @@ HashField hash_random(const Entry& hash, Access& access) {
 }
 
 size_t hash_set(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> pairs) {
+  CLOAKROOM_ASSERT(pairs.size() % 2 == 0 && (!found || found->type() == Type::kHash));
   if (found && !is_flat_hash(*found.entry)) return set_in_table(access, found, pairs);
   const FlatLimits limits(access);
   Kind kind = found ? found->kind() : Kind::kHashFlat;
@@ -269,6 +270,7 @@ size_t hash_set(Access& access, Found& found, const KeyRef& key, std::span<const
 }
 
 size_t hash_remove(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> names) {
+  CLOAKROOM_ASSERT(found && found->type() == Type::kHash);
   size_t removed = 0;
   if (is_flat_hash(*found.entry)) {
     FlatDraft draft(found.entry);

@@ -3,6 +3,7 @@
 #include <bit>
 #include <stdexcept>
 
+#include "storage/assert.h"
 #include "storage/big_bytes.h"
 #include "storage/session_index.h"
 
@@ -22,6 +23,7 @@ KeyPattern parse_pattern(const std::string& text) {
 
 Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
     : clock_(clock),
+      wall_offset_us_(clock.wall_us() - clock.monotonic_us()),
       schema_(options.hash_key, parse_pattern(options.session_pattern),
               parse_pattern(options.user_sessions_pattern)),
       databases_(options.databases),
@@ -31,11 +33,19 @@ Keyspace::Keyspace(const KeyspaceOptions& options, const Clock& clock)
   if (!std::has_single_bit(options.shards) || options.shards > kMaxShards) {
     throw std::invalid_argument("the number of shards must be a power of two up to 1024");
   }
-  const int64_t now_ms = clock.wall_ms();
+  const int64_t now_ms = now().wall_ms;
   for (uint32_t i = 0; i < options.shards; ++i) {
     shards_.push_back(std::make_unique<Shard>(i, databases_, source_, now_ms));
     shard_pointers_.push_back(shards_.back().get());
   }
+}
+
+Instant Keyspace::now() const {
+  const uint32_t epoch =
+      epoch_.load(std::memory_order_acquire);  // before the offset, which is stored before it
+  const int64_t steady_us = clock_.monotonic_us();
+  const int64_t wall_us = steady_us + wall_offset_us_.load(std::memory_order_relaxed);
+  return {wall_us / 1000, steady_us / 1000, epoch};
 }
 
 Keyspace::~Keyspace() {
@@ -66,6 +76,7 @@ std::unique_ptr<Table> Keyspace::new_table(Shard& shard) {
 }
 
 Table& Keyspace::table(Shard& shard, uint32_t db) {
+  CLOAKROOM_ASSERT(db < databases_);
   auto& table = shard.tables[db];
   if (table == nullptr) {
     table = new_table(shard);

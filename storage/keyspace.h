@@ -27,6 +27,8 @@ inline bool is_lfu(EvictionPolicy p) {
   return p == EvictionPolicy::kAllKeysLfu || p == EvictionPolicy::kVolatileLfu;
 }
 
+class Access;
+
 // Fixed at start.
 struct KeyspaceOptions {
   uint32_t shards = 16;  // power of two, at most kMaxShards
@@ -60,6 +62,8 @@ class Keyspace {
 
   const KeySchema& schema() const { return schema_; }
   const Clock& clock() const { return clock_; }
+  // Monotonic time plus an offset to wall time, which moves only by a step under all guards (wall_step.h).
+  Instant now() const;
   uint32_t databases() const { return databases_; }
   uint32_t shard_count() const { return static_cast<uint32_t>(shards_.size()); }
   uint32_t shard_of(uint64_t hash) const {
@@ -88,7 +92,11 @@ class Keyspace {
   EffectSink* effect_sink() const { return effect_sink_.load(std::memory_order_acquire); }
 
  private:
+  friend int64_t follow_wall_clock(Access& access);
+
   const Clock& clock_;
+  std::atomic<int64_t> wall_offset_us_;
+  std::atomic<uint32_t> epoch_{0};
   KeySchema schema_;
   KeyspaceSettings settings_;
   uint32_t databases_;

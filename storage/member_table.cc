@@ -1,5 +1,7 @@
 #include "storage/member_table.h"
 
+#include <algorithm>
+
 #include "storage/assert.h"
 
 namespace cloakroom::storage {
@@ -169,7 +171,7 @@ bool MemberTable::place_in(Segment& segment, uint64_t hash, const char* block) {
     while (b < kBuckets && segment.buckets[b].used == 0xff) ++b;
     if (b == kBuckets) return false;
     segment.buckets[b].put(segment.buckets[b].free_slot(), tag, block, false);
-    if (bucket.overflow < 255) ++bucket.overflow;
+    overflow_added(bucket);
   }
   ++segment.count();
   return true;
@@ -177,10 +179,7 @@ bool MemberTable::place_in(Segment& segment, uint64_t hash, const char* block) {
 
 void MemberTable::take_out(const Place& place, uint64_t hash) {
   place.line().clear(place.slot);
-  if (place.bucket >= kHomeBuckets) {
-    Bucket& home = place.segment->buckets[home_of(hash)];
-    if (home.overflow < 255) --home.overflow;
-  }
+  if (place.bucket >= kHomeBuckets) overflow_removed(place.segment->buckets[home_of(hash)]);
   --place.segment->count();
 }
 
@@ -204,60 +203,103 @@ void MemberTable::split(Segment& old, uint64_t hash) {
       __builtin_prefetch(bucket.block(static_cast<uint32_t>(std::countr_zero(used))));
     }
   }
+  // Into the bucket of the same number: there is always room, whatever members somebody has chosen.
   for (uint32_t b = 0; b < kBuckets; ++b) {
     for (uint32_t used = old.buckets[b].used; used != 0; used &= used - 1) {
       const Place place{&old, b, static_cast<uint32_t>(std::countr_zero(used))};
       const uint64_t h = hash_of(place.block());
       if ((h >> (64 - depth) & 1) == 0) continue;
-      take_out(place, h);
-      CLOAKROOM_ASSERT(place_in(*fresh, h, place.block()));
+      move_item(place, *fresh, b, (place.line().displaced >> place.slot & 1) != 0);
+      if (b < kHomeBuckets) continue;
+      overflow_removed(old.buckets[home_of(h)]);
+      overflow_added(fresh->buckets[home_of(h)]);
     }
   }
-  rehome_stash(old);
+  bring_home(old);
+  bring_home(*fresh);
 }
 
-void MemberTable::rehome_stash(Segment& s) {
+// Overflow counts are the caller's.
+void MemberTable::move_item(const Place& from, Segment& to, uint32_t bucket, bool displaced) {
+  Bucket& target = to.buckets[bucket];
+  CLOAKROOM_ASSERT(target.used != 0xff);
+  target.put(target.free_slot(), from.line().tags[from.slot], from.block(), displaced);
+  from.line().clear(from.slot);
+  --from.segment->count();
+  ++to.count();
+}
+
+// Moves items nearer to their homes where room has come.
+void MemberTable::bring_home(Segment& s) {
+  for (uint32_t home = 0; home < kHomeBuckets; ++home) {
+    const uint32_t next = next_bucket(home);
+    uint32_t displaced = s.buckets[next].displaced;
+    for (; displaced != 0 && s.buckets[home].used != 0xff; displaced &= displaced - 1) {
+      move_item({&s, next, static_cast<uint32_t>(std::countr_zero(displaced))}, s, home, false);
+    }
+  }
   for (uint32_t b = kHomeBuckets; b < kBuckets; ++b) {
     for (uint32_t used = s.buckets[b].used; used != 0; used &= used - 1) {
       const Place place{&s, b, static_cast<uint32_t>(std::countr_zero(used))};
-      char* block = place.block();
-      const uint64_t h = hash_of(block);
-      const uint32_t home = home_of(h);
-      if (s.buckets[home].used == 0xff && s.buckets[next_bucket(home)].used == 0xff) continue;
-      take_out(place, h);
-      CLOAKROOM_ASSERT(place_in(s, h, block));
+      const uint32_t home = home_of(hash_of(place.block()));
+      const bool home_full = s.buckets[home].used == 0xff;
+      if (home_full && s.buckets[next_bucket(home)].used == 0xff) continue;
+      move_item(place, s, home_full ? next_bucket(home) : home, home_full);
+      overflow_removed(s.buckets[home]);
     }
   }
 }
 
-// Merges the segment of `hash` with its buddy while both are sparse: again and again only when a side is
-// nearly empty, so that the items moved stay fewer than one segment's.
+// Merges the segment of `hash` with its buddy while both are sparse: again only while little has been moved.
 void MemberTable::merge_around(uint64_t hash) {
-  for (;;) {
-    const size_t index = directory_index(hash);
-    Segment* s = directory_[index];
-    if (s->count() >= kMergeBelow || s->depth() == 0) return;
+  Segment* s = directory_[directory_index(hash)];
+  if (s->count() % kMergeStep != 0) return;
+  for (uint32_t moved = 0; s->depth() > 0 && s->count() < kMergeBelow && moved < kMergeBelow;) {
     const size_t span = size_t{1} << (depth_ - s->depth());
-    const size_t first = index & ~(span - 1);
+    const size_t first = directory_index(hash) & ~(span - 1);
     Segment* buddy = directory_[first ^ span];
-    if (buddy->depth() != s->depth() || s->count() + buddy->count() > kMergedAtMost) return;
+    if (buddy->depth() != s->depth() || !fit_together(*s, *buddy)) return;
     if (s->count() > buddy->count()) std::swap(s, buddy);
-    move_all(*s, *buddy);
-    const size_t both = first & ~span;
-    for (size_t i = 0; i < 2 * span; ++i) directory_[both + i] = buddy;
-    --buddy->depth();
-    free_segment(s);
-    halve_directory();
+    moved += s->count();
+    merge(*s, *buddy, first & ~span, 2 * span);
+    s = buddy;
   }
 }
 
-void MemberTable::move_all(Segment& from, Segment& to) {
-  for (const Bucket& bucket : from.buckets) {
-    for (uint32_t used = bucket.used; used != 0; used &= used - 1) {
-      const char* block = bucket.block(static_cast<uint32_t>(std::countr_zero(used)));
-      CLOAKROOM_ASSERT(place_in(to, hash_of(block), block));
+// Whether merge() has room. Counts say too little: after members were removed in the order of SSCAN, what is
+// left in both stands in the same few homes.
+bool MemberTable::fit_together(Segment& a, Segment& b) {
+  if (a.count() + b.count() > kMergedAtMost) return false;
+  uint32_t stashed = 0;
+  for (uint32_t i = 0; i < kBuckets; ++i) {
+    const auto both =
+        static_cast<uint32_t>(std::popcount(a.buckets[i].used) + std::popcount(b.buckets[i].used));
+    stashed += i >= kHomeBuckets ? both : both - std::min(both, kSlots);
+  }
+  return stashed <= (kBuckets - kHomeBuckets) * kSlots;
+}
+
+// Moves everything of `gone` into the buckets of the same number of `into`, or to its stash; `into` then has
+// the directory's range [first, first + span).
+void MemberTable::merge(Segment& gone, Segment& into, size_t first, size_t span) {
+  uint32_t stash = kHomeBuckets;
+  for (uint32_t b = 0; b < kBuckets; ++b) {
+    for (uint32_t used = gone.buckets[b].used; used != 0; used &= used - 1) {
+      const Place place{&gone, b, static_cast<uint32_t>(std::countr_zero(used))};
+      if (b < kHomeBuckets && into.buckets[b].used != 0xff) {
+        move_item(place, into, b, (place.line().displaced >> place.slot & 1) != 0);
+        continue;
+      }
+      while (stash + 1 < kBuckets && into.buckets[stash].used == 0xff) ++stash;
+      overflow_added(into.buckets[home_of(hash_of(place.block()))]);
+      move_item(place, into, stash, false);
     }
   }
+  for (size_t i = 0; i < span; ++i) directory_[first + i] = &into;
+  --into.depth();
+  free_segment(&gone);
+  bring_home(into);
+  halve_directory();
 }
 
 void MemberTable::halve_directory() {

@@ -8,7 +8,7 @@
 //
 // Invariants
 //  1. An item stands in its home bucket, in the next one (its slot is then marked displaced), or in a stash
-//     bucket (then counted in its home; a count of 255 sticks).
+//     bucket (then counted in its home).
 //  2. Items change place only when their segment splits or is merged: no call moves more than one segment's.
 //  3. The home bucket comes from other hash bits than the segment, so an item's home number never changes.
 //     SCAN goes home by home, and for each home through the directory: what it has emitted is at any time
@@ -73,7 +73,8 @@ class MemberTable {
   static constexpr uint32_t kSlots = 8;
   static constexpr uint32_t kHomeBuckets = 14;
   static constexpr uint32_t kBuckets = 16;
-  static constexpr uint32_t kMergeBelow = 28;    // a segment this sparse looks for its buddy
+  static constexpr uint32_t kMergeBelow = 28;    // a segment this sparse looks for its buddy ...
+  static constexpr uint32_t kMergeStep = 4;      // ... once in so many items erased
   static constexpr uint32_t kMergedAtMost = 56;  // half full, so that a merge is not soon undone
 
   static constexpr uint64_t kHashSalt = 1 << 16;  // apart from those of keys
@@ -155,9 +156,13 @@ class MemberTable {
   bool place_in(Segment& segment, uint64_t hash, const char* block);
   void take_out(const Place& place, uint64_t hash);
   void split(Segment& old, uint64_t hash);
-  void rehome_stash(Segment& segment);
+  static void overflow_added(Bucket& home) { ++home.overflow; }  // at most the slots of the stash
+  static void overflow_removed(Bucket& home) { --home.overflow; }
+  static void move_item(const Place& from, Segment& to, uint32_t bucket, bool displaced);
+  void bring_home(Segment& segment);
   void merge_around(uint64_t hash);
-  void move_all(Segment& from, Segment& to);
+  static bool fit_together(Segment& a, Segment& b);
+  void merge(Segment& gone, Segment& into, size_t first, size_t span);
   void halve_directory();
 
   HashKey hash_key_;

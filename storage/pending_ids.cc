@@ -83,6 +83,10 @@ std::optional<int64_t> PendingIds::next_due_ms() const {
   return by_session_.size() > kMaxIds ? 0 : turns_.front().due_ms;
 }
 
+void PendingIds::shift(int64_t by_ms) {
+  for (Turn& turn : turns_) turn.due_ms += by_ms;
+}
+
 void PendingIds::clear_db(uint32_t db) {
   std::erase_if(by_session_, [&](const auto& item) { return item.second.db == db; });
 }

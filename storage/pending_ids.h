@@ -38,6 +38,8 @@ class PendingIds {
   // The oldest id that is due (or over the bound), still kept; remove() it once its set has been changed.
   std::optional<Due> first_due(int64_t now_ms);
   std::optional<int64_t> next_due_ms() const;
+  // All deadlines move: the wall clock has stepped.
+  void shift(int64_t by_ms);
   void clear_db(uint32_t db);
   void swap_dbs(uint32_t a, uint32_t b);
   size_t used_bytes() const { return by_session_.size() * kBytesPerId; }

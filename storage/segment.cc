@@ -33,6 +33,7 @@ Segment* SegmentPool::take(Table* table, uint8_t depth) {
 }
 
 void SegmentPool::give(Segment* segment) {
+  CLOAKROOM_ASSERT(live_ > 0 && by_number_[segment->number] == segment);
   --live_;
   free_.push_back(segment->number);
   if (live_ > 0) return;

@@ -5,8 +5,7 @@
 //
 // Invariants
 //  1. An entry stands in its home bucket, in the next one (its slot is then marked displaced), or in a stash
-//  bucket
-//     (it is then counted in the overflow count of its home; a count of 255 sticks).
+//     bucket (it is then counted in the overflow count of its home).
 //  2. Entries change place only when the segment splits, is merged into, or is freed.
 //  3. timers[b].tick is at most the tick of the earliest deadline in bucket b; a bucket holding any deadline
 //  is filed.
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "storage/arena.h"
+#include "storage/assert.h"
 
 namespace cloakroom::storage {
 
@@ -50,16 +50,16 @@ struct alignas(64) Bucket {
     return static_cast<uint32_t>(_mm_movemask_epi8(same)) & used();
   }
   void put(uint32_t slot, uint8_t tag, Handle handle, bool is_displaced) {
+    CLOAKROOM_ASSERT(slot < kSlots && (used() >> slot & 1) == 0);
     tags[slot] = tag;
     slots[slot] = handle;
     meta |= 1u << slot | (is_displaced ? 1u << (kSlots + slot) : 0);
   }
   void clear(uint32_t slot) { meta &= ~(1u << slot | 1u << (kSlots + slot)); }
-  void overflow_added() {
-    if (overflow() < 255) meta += 1u << 24;
-  }
+  void overflow_added() { meta += 1u << 24; }  // at most the slots of the stash
   void overflow_removed() {
-    if (overflow() < 255) meta -= 1u << 24;
+    CLOAKROOM_ASSERT(overflow() > 0);
+    meta -= 1u << 24;
   }
 };
 static_assert(sizeof(Bucket) == 64);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "storage/assert.h"
 #include "storage/set_value.h"
 
 namespace cloakroom::storage {
@@ -15,6 +16,7 @@ constexpr size_t kPruneAbove = 16;  // links of one session, before stale ones a
 constexpr size_t kLinksOverhead = sizeof(Links) + 32;  // and what the allocator takes
 
 Links* many_links(const Entry& session) {
+  CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.has(Entry::kManyLinks));
   const uint64_t word = session.link();
   Links* links = nullptr;
   std::memcpy(&links, &word, sizeof links);
@@ -71,6 +73,7 @@ size_t SessionIndex::link_bytes(const Entry& session) {
 
 void SessionIndex::add_link(Shard& shard, Entry& session, uint64_t set_hash) {
   const AccountLinks account(shard, session);
+  CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.role() == KeyRole::kSession);
   if (session.has(Entry::kManyLinks)) {
     Links& links = *many_links(session);
     if (std::find(links.begin(), links.end(), set_hash) == links.end()) links.push_back(set_hash);
@@ -107,6 +110,7 @@ void SessionIndex::clear_links(Shard& shard, Entry& session) {
 
 Found SessionIndex::find_session(Access& access, uint64_t hash, PackedId id) {
   Shard& shard = access.keyspace().shard(access.keyspace().shard_of(hash));
+  CLOAKROOM_ASSERT(access.guard().holds(shard.index));
   Table* table = shard.tables[access.db()].get();
   Found found{&shard, table, {}, nullptr};
   if (table == nullptr) return found;
@@ -118,6 +122,7 @@ Found SessionIndex::find_session(Access& access, uint64_t hash, PackedId id) {
 
 Found SessionIndex::find_set(Access& access, uint64_t hash) {
   Shard& shard = access.keyspace().shard(access.keyspace().shard_of(hash));
+  CLOAKROOM_ASSERT(access.guard().holds(shard.index));
   Table* table = shard.tables[access.db()].get();
   Found found{&shard, table, {}, nullptr};
   if (table == nullptr) return found;
@@ -138,7 +143,6 @@ void SessionIndex::session_created(Access& access, const KeyRef& key, Entry& ent
 
 void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member) {
   const uint64_t hash = access.schema().session_hash(member);
-  CLOAKROOM_ASSERT(access.guard().holds(access.keyspace().shard_of(hash)));
   const Found session = find_session(access, hash, member);
   if (session && is_live_session(*session.entry, access.now_ms())) {
     add_link(*session.shard, *session.entry, set.hash());
@@ -240,7 +244,6 @@ void SessionIndex::leave_sets(Access& access, PackedId id, std::span<const uint6
   std::string member;
   append_unpacked(id, member);
   for (const uint64_t hash : set_hashes) {
-    CLOAKROOM_ASSERT(access.guard().holds(access.keyspace().shard_of(hash)));
     Found set = find_set(access, hash);
     if (!set || set->expired(access.now_ms())) continue;
     const std::string text = access.schema().text(set->form(), set->key());

@@ -118,7 +118,7 @@ void SetDraft::put_table(Found& found, const KeyRef& key, Deadline deadline) {
   MemberTable* table = table_.get();
   char* value = access_.emplace(found, key, Kind::kSetTable, sizeof table, deadline);
   std::memcpy(value, &table, sizeof table);
-  table_.release();  // the entry owns it now
+  static_cast<void>(table_.release());  // the entry owns it now
   access_.account(found, static_cast<int64_t>(table->memory_bytes()));
 }
 

@@ -69,6 +69,7 @@ class Saved {
 char* splice(Access& access, Found& found, const KeyRef& key, size_t at, size_t removed,
              std::string_view inserted) {
   const size_t bytes = found->value_bytes();
+  CLOAKROOM_ASSERT(at + removed <= bytes);
   Saved old(found->value(), bytes);
   const size_t new_bytes = bytes - removed + inserted.size();
   char* value = access.emplace(found, key, found->kind(), new_bytes, Deadline::kKeep);
@@ -295,6 +296,7 @@ const ValueOps& set_value_ops(Kind kind) {
 }
 
 bool set_add(Access& access, Found& found, const KeyRef& key, std::string_view member) {
+  CLOAKROOM_ASSERT(!found || found->type() == Type::kSet);
   const bool indexed = SessionIndex::concerns(access, key);
   char buffer[kMaxPackedId];
   const bool pack = indexed || !found || found->kind() == Kind::kSetIds;
@@ -305,6 +307,7 @@ bool set_add(Access& access, Found& found, const KeyRef& key, std::string_view m
 }
 
 bool set_remove(Access& access, Found& found, const KeyRef& key, std::string_view member) {
+  CLOAKROOM_ASSERT(found && found->type() == Type::kSet);
   const bool indexed = SessionIndex::concerns(access, key);
   const bool packed = found->kind() == Kind::kSetIds;
   char buffer[kMaxPackedId];
@@ -316,6 +319,7 @@ bool set_remove(Access& access, Found& found, const KeyRef& key, std::string_vie
 }
 
 bool set_remove_id(Access& access, Found& found, const KeyRef& key, PackedId id) {
+  CLOAKROOM_ASSERT(found && found->type() == Type::kSet);
   if (found->kind() == Kind::kSetIds) return remove_from_ids(access, found, key, id);
   return remove_text(access, found, key, IdText(id).view());
 }

@@ -39,7 +39,12 @@ struct ShardCounts {
 // what is atomic, belongs to the holder of its guard (guard.h).
 struct alignas(64) Shard {
   Shard(uint32_t number, uint32_t databases, RegionSource& source, int64_t now_ms)
-      : index(number), arena(source), segments(source), wheel(segments, now_ms), tables(databases) {}
+      : index(number),
+        latest_ms(now_ms),
+        arena(source),
+        segments(source),
+        wheel(segments, now_ms),
+        tables(databases) {}
 
   // Bytes of entries, tables and what values own outside them.
   size_t memory_bytes() const { return memory.load(std::memory_order_relaxed); }
@@ -54,6 +59,8 @@ struct alignas(64) Shard {
 
   Lock lock;
   const uint32_t index;
+  int64_t latest_ms;     // the latest instant at which anybody has looked at this shard
+  uint32_t epoch = 0;    // of that instant
   uint64_t version = 0;  // bumped by every change
   Arena arena;
   SegmentPool segments;

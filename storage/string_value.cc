@@ -94,7 +94,7 @@ void set_bytes(Access& access, Found& found, const KeyRef& key, const NewString&
   const std::string_view text = value.text;
   if (text.size() > kMaxInlineString && value.owned != nullptr && *value.owned != nullptr) {
     auto big = std::make_unique<BigString>();
-    big->bytes = adopt_big_bytes(std::move(*value.owned), const_cast<char*>(text.data()), text.size());
+    big->bytes = adopt_big_bytes(*value.owned, const_cast<char*>(text.data()), text.size());
     big->size = big->capacity = text.size();
     emplace_big(access, found, key, std::move(big), deadline);
     return;
@@ -104,16 +104,9 @@ void set_bytes(Access& access, Found& found, const KeyRef& key, const NewString&
   std::memcpy(out, text.data(), text.size());
 }
 
-// Whether no reply and no copy of the value reads the bytes. Copying the pointer first is a read-modify-write
-// of the count: it makes what the last reader did happen before our change, which use_count() alone does not.
-bool sole_owner(const BigString& big) {
-  const BigBytes pin = big.bytes;
-  return pin.use_count() == 2;
-}
-
 // Makes the bytes of `big` ours alone, with room for `size`.
 void make_writable(Access& access, BigString& big, size_t size) {
-  if (big.capacity >= size && sole_owner(big)) return;
+  if (big.capacity >= size && held_once(big.bytes)) return;
   const size_t capacity = big.capacity >= size ? size : grown(size);
   BigBytes bytes = make_big_bytes(capacity);
   std::memcpy(bytes.get(), big.bytes.get(), big.size);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/assert.h"
 #include "storage/entry.h"
 #include "storage/segment.h"
 #include "storage/wheel.h"
@@ -38,7 +39,10 @@ class Table {
 
   size_t size() const { return size_; }
   size_t volatile_size() const { return volatile_size_; }
-  void volatile_changed(int delta) { volatile_size_ = volatile_size_ + static_cast<size_t>(delta); }
+  void volatile_changed(int delta) {
+    volatile_size_ = volatile_size_ + static_cast<size_t>(delta);
+    CLOAKROOM_ASSERT(volatile_size_ <= size_);
+  }
   size_t used_bytes() const { return sizeof *this + directory_.capacity() * sizeof(Segment*); }
 
   Entry* entry(Handle handle) const { return reinterpret_cast<Entry*>(arena_.at(handle)); }
@@ -54,7 +58,8 @@ class Table {
   // The key must not be present.
   Place insert(uint64_t hash, Handle handle);
   void erase(const Place& place, uint64_t hash);
-  // Merges one sparse segment, if an erase left one. Invalidates places; bounded work.
+  // Merges the segments that erases have left sparse. Invalidates places; moves less than was erased, and one
+  // segment.
   void settle();
 
   // Files the bucket of `place` in the wheel at its entry's deadline, if that is earlier than what is filed.
@@ -114,7 +119,8 @@ class Table {
 
  private:
   static constexpr size_t kPrefetchLines = 6;     // a session of ~350 bytes
-  static constexpr uint16_t kMergeBelow = 160;    // a segment this sparse looks for its buddy
+  static constexpr uint16_t kMergeBelow = 160;    // a segment this sparse looks for its buddy ...
+  static constexpr uint16_t kMergeStep = 16;      // ... once in so many entries erased
   static constexpr uint16_t kMergedAtMost = 380;  // half full, so that a merge is not soon undone
 
   uint32_t directory_index(uint64_t hash) const {
@@ -123,9 +129,12 @@ class Table {
   Segment* segment(uint64_t hash) const { return directory_[directory_index(hash)]; }
   bool place_in(Segment& segment, uint64_t hash, Handle handle, Place& out);
   void split(Segment& segment, uint64_t hash);
-  void move_slot(Segment& from, uint32_t bucket, uint32_t slot, uint64_t hash, Segment& to);
-  void rehome_stash(Segment& segment);
-  void merge(Segment& into, Segment& buddy, uint32_t first_index);
+  void move_slot(Segment& from, uint32_t bucket, uint32_t slot, Segment& to, uint32_t to_bucket,
+                 bool displaced);
+  void bring_home(Segment& segment);
+  void merge_around(uint64_t hash);
+  static bool fit_together(const Segment& a, const Segment& b);
+  void merge(Segment& gone, Segment& into, size_t first, size_t span);
   void halve_directory();
 
   uint32_t db_ = 0;
@@ -133,8 +142,7 @@ class Table {
   uint32_t depth_ = 0;
   size_t size_ = 0;
   size_t volatile_size_ = 0;
-  Segment* sparse_ = nullptr;
-  uint64_t sparse_hash_ = 0;
+  std::vector<uint64_t> sparse_;  // a hash of each segment that settle() looks at
   std::vector<Segment*> directory_;
   const KeySchema& schema_;
   Arena& arena_;
@@ -226,6 +234,7 @@ size_t Table::drain(size_t budget, Fn&& fn) {
       for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
         const auto slot = static_cast<uint32_t>(std::countr_zero(used));
         const Handle handle = bucket.slots[slot];
+        CLOAKROOM_ASSERT(handle != kNoHandle && s->count > 0 && size_ > 0);
         bucket.clear(slot);
         --s->count;
         --size_;

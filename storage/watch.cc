@@ -4,12 +4,16 @@ namespace cloakroom::storage {
 
 void WatchTable::add(uint32_t db, const KeyRef& key, Watcher& watcher, bool already_gone) {
   by_hash_.emplace(key.hash(), Watch{db, key.form(), std::string(key.stored()), &watcher, already_gone});
+  ++watcher.places;
 }
 
-void WatchTable::remove(uint32_t db, const KeyRef& key, const Watcher& watcher) {
+void WatchTable::remove(uint32_t db, const KeyRef& key, Watcher& watcher) {
   auto [at, end] = by_hash_.equal_range(key.hash());
   while (at != end) {
-    at = is(at->second, db, key, watcher) ? by_hash_.erase(at) : std::next(at);
+    const bool found = is(at->second, db, key, watcher);
+    CLOAKROOM_ASSERT(!found || watcher.places > 0);
+    at = found ? by_hash_.erase(at) : std::next(at);
+    watcher.places -= found;
   }
   constexpr size_t kKeptBuckets = 1024;
   if (by_hash_.empty() && by_hash_.bucket_count() > kKeptBuckets) by_hash_ = {};

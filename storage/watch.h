@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "storage/assert.h"
 #include "storage/key.h"
 
 namespace cloakroom::storage {
@@ -13,7 +14,13 @@ namespace cloakroom::storage {
 // What a client watches. `dirty` is set by any thread that changes a watched key; read under all their
 // guards.
 struct Watcher {
+  Watcher() = default;
+  ~Watcher() { CLOAKROOM_ASSERT(places == 0); }
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
   std::atomic<bool> dirty{false};
+  uint32_t places = 0;  // in watch tables that point here; its own thread changes them
 };
 
 // Watched keys of one shard; belongs to its guard. Costs one branch per change while nobody watches.
@@ -21,7 +28,7 @@ class WatchTable {
  public:
   // `already_gone`: the key stood there expired, so its removal is no change.
   void add(uint32_t db, const KeyRef& key, Watcher& watcher, bool already_gone);
-  void remove(uint32_t db, const KeyRef& key, const Watcher& watcher);
+  void remove(uint32_t db, const KeyRef& key, Watcher& watcher);
   // Whether the key stood there expired already when this watch began.
   bool already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const;
   bool empty() const { return by_hash_.empty(); }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
+
+#include "storage/assert.h"
 
 namespace cloakroom::storage {
 
@@ -30,6 +33,7 @@ void Wheel::link(BucketRef ref, BucketTimer& timer, uint32_t tick) {
   int level = 0;
   while (at - (done_ + 1) >= 1u << (6 * (level + 1))) ++level;  // the 64 ticks from done_ + 1 share level 0
   const uint32_t slot = at >> (6 * level) & 63;
+  CLOAKROOM_ASSERT(level < kLevels && timer.wheel_slot == 0);
   BucketRef& head = heads_[static_cast<uint32_t>(level) * kSlotsPerLevel + slot];
   timer.tick = at;
   timer.wheel_slot = static_cast<uint16_t>(1 + static_cast<uint32_t>(level) * kSlotsPerLevel + slot);
@@ -44,6 +48,7 @@ void Wheel::link(BucketRef ref, BucketTimer& timer, uint32_t tick) {
 }
 
 void Wheel::unlink(BucketTimer& timer) {
+  CLOAKROOM_ASSERT(timer.wheel_slot != 0);
   const uint32_t slot = timer.wheel_slot - 1u;
   if (timer.next != 0) pool_.timer(timer.next).previous = timer.previous;
   if (timer.previous != 0) {
@@ -67,6 +72,27 @@ void Wheel::cascade(uint32_t tick) {
       link(ref, timer, timer.tick);
     }
     if (slot != 0) break;
+  }
+}
+
+void Wheel::restart(int64_t now_ms, bool far) {
+  BucketRef all = 0;
+  for (BucketRef& head : heads_) {
+    while (head != 0) {
+      const BucketRef ref = head;
+      head = std::exchange(pool_.timer(ref).next, all);
+      all = ref;
+    }
+  }
+  filled_.fill(0);
+  done_ = tick_at(now_ms);
+  floor_.store(done_ + kMaxAhead, std::memory_order_release);
+  while (all != 0) {
+    const BucketRef ref = all;
+    BucketTimer& timer = pool_.timer(ref);
+    all = timer.next;
+    timer.wheel_slot = 0;
+    link(ref, timer, far ? done_ + 1 : timer.tick);
   }
 }
 

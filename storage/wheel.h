@@ -40,6 +40,9 @@ class Wheel {
   template <class Fire>
   bool advance(int64_t now_ms, Fire&& fire);
 
+  // The wall clock has stepped to `now_ms`: files everything anew, at its tick, or at once when `far`.
+  void restart(int64_t now_ms, bool far);
+
   // Whether an entry expired at `now_ms` may still be here. Never falsely no; readable without the guard.
   bool may_be_due(int64_t now_ms) const {
     return static_cast<int32_t>(tick_at(now_ms) + 1 - floor_.load(std::memory_order_acquire)) >= 0;

@@ -89,7 +89,7 @@ using Operation = void (*)(Access&, const KeyRef&, protocol::ReplyWriter&);
 
 void run(storage::Keyspace& keyspace, const Keys& keys, size_t count, bool prefetch, Operation operation) {
   Access access(keyspace);
-  access.set_now(keyspace.clock().wall_ms());
+  access.read_clock();
   std::array<KeyRef, kBatch> batch;
   protocol::OutputBuffer out;
   protocol::ReplyWriter reply(out);

@@ -57,7 +57,7 @@ struct Crowd {
       threads.emplace_back([this, i, &workers, &start] {
         Access access(keyspace);
         access.seed(i + 1);
-        access.set_now(clock.wall_ms());
+        access.read_clock();
         Commands commands(access);
         start.arrive_and_wait();
         workers[i](commands);
@@ -67,7 +67,7 @@ struct Crowd {
   }
   // The turn of every shard, as a thread of the server does it.
   void expire(Commands& cmd, uint32_t budget) {
-    for (Shard* shard : keyspace.shards()) expiry_turn(cmd.access, *shard, clock.wall_ms(), budget);
+    for (Shard* shard : keyspace.shards()) expiry_turn(cmd.access, *shard, budget);
     cmd.access.select(0);
   }
   void note(bool fine) { wrong += fine ? 0 : 1; }

@@ -81,7 +81,7 @@ TEST_CASE("FLUSH and SWAPDB beside writers and turns of expiry") {
       cmd.sadd("user_sessions:" + id, id);
       cmd.hset("h" + id, "f", big);
       if (i % 20 == 0) crowd.clock.advance(1);
-      cmd.access.set_now(crowd.clock.wall_ms());
+      cmd.access.read_clock();
     }
   };
   const Crowd::Worker flusher = [&](Commands& cmd) {
@@ -93,7 +93,7 @@ TEST_CASE("FLUSH and SWAPDB beside writers and turns of expiry") {
   crowd.run({writer, writer, flusher});
   Access access(crowd.keyspace);
   Commands cmd(access);
-  access.set_now(crowd.clock.wall_ms());
+  access.read_clock();
   cmd.flush_all();
   reclaim_flushed(access);
   for (const Shard* shard : crowd.keyspace.shards()) {

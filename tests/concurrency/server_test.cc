@@ -1,86 +1,15 @@
-#include "server/server.h"
-
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <functional>
-#include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "server/config.h"
-#include "server/io_thread.h"
-#include "storage/clock.h"
-#include "storage/keyspace_walk.h"
-#include "tests/concurrency/socket_client.h"
+#include "tests/concurrency/live_server.h"
 
 namespace cloakroom::server::test {
 namespace {
 
-uint16_t free_port() {
-  for (uint16_t port = 21400; port < 21420; ++port) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    const int on = 1;
-    ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const sockaddr_in address = SocketClient::loopback(port);
-    const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
-    ::close(fd);
-    if (free) return port;
-  }
-  throw std::runtime_error("no free port");
-}
-
-// The whole server in this process, with three threads.
-struct LiveServer {
-  LiveServer() : port(free_port()), server(std::make_shared<ConfigStore>(config(port), ""), clock) {
-    runner = std::thread([this] { server.run(); });
-  }
-  ~LiveServer() {
-    {
-      SocketClient client(port);  // it has started to listen
-      client.call({"FLUSHALL"});
-    }
-    server.shutdown();
-    runner.join();
-  }
-  LiveServer(const LiveServer&) = delete;
-  LiveServer& operator=(const LiveServer&) = delete;
-
-  static Config config(uint16_t port) {
-    Config config = *ConfigStore().snapshot();
-    config.io_threads = 3;
-    config.port = port;
-    return config;
-  }
-  // Runs every client at once; what they find wrong is counted.
-  using Role = std::function<void(SocketClient&)>;
-  void run(const std::vector<Role>& roles) {
-    std::vector<std::thread> threads;
-    for (const Role& role : roles) {
-      threads.emplace_back([&] {
-        try {
-          SocketClient client(port);
-          role(client);
-        } catch (const std::exception&) {
-          ++wrong;
-        }
-      });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
-  void note(bool fine) { wrong += fine ? 0 : 1; }
-
-  storage::SystemClock clock;
-  uint16_t port;
-  Server server;
-  std::thread runner;
-  std::atomic<int> wrong{0};
-};
-
 std::string account(int i) { return "account:" + std::to_string(i % 5); }
-
-int rounds() { return std::getenv("CLOAKROOM_TEST_FULL") != nullptr ? 10'000 : 250; }
 
 void transfer(SocketClient& client) {
   for (int i = 0; i < rounds(); ++i) {

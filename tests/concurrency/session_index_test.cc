@@ -16,8 +16,8 @@ std::string user(uint64_t i) { return "user_sessions:" + std::to_string(i % kUse
 
 // Logs in: the session, then its id in one or two sets; a thread late in its turn puts in ids of sessions
 // gone since, which then wait.
-void log_in_and_out(Crowd& crowd, Commands& cmd) {
-  cmd.access.set_now(crowd.clock.wall_ms());
+void log_in_and_out(Commands& cmd) {
+  cmd.access.read_clock();
   const uint64_t i = cmd.access.random();
   const std::string id = std::to_string(i % kSessions);
   switch (cmd.access.random() % 8) {
@@ -58,7 +58,7 @@ TEST_CASE("No reader of a user's sessions ever sees an id whose session is gone"
     const int rounds = scaled(1500);
     const Crowd::Worker client = [&](Commands& cmd) {
       for (int i = 0; i < rounds; ++i) {
-        log_in_and_out(crowd, cmd);
+        log_in_and_out(cmd);
         if (i % 4 == 0) crowd.clock.advance(1);
       }
     };
@@ -69,7 +69,7 @@ TEST_CASE("No reader of a user's sessions ever sees an id whose session is gone"
     for (uint64_t i = 0; i < kSessions; ++i) names.push_back(session(i));
     const Crowd::Worker reader = [&](Commands& cmd) {
       for (int i = 0; i < rounds; ++i) {
-        cmd.access.set_now(crowd.clock.wall_ms());
+        cmd.access.read_clock();
         const std::string set = user(cmd.access.random());
         std::vector<std::string_view> keys(names.begin(), names.end());
         keys.push_back(set);
@@ -90,7 +90,7 @@ TEST_CASE("No reader of a user's sessions ever sees an id whose session is gone"
     Access access(crowd.keyspace);  // once all is over, nothing is left behind
     Commands cmd(access);
     crowd.clock.advance(100'000);
-    access.set_now(crowd.clock.wall_ms());
+    access.read_clock();
     for (int i = 0; i < 3; ++i) crowd.expire(cmd, 1'000'000);
     for (uint64_t i = 0; i < kUsers; ++i) CHECK(cmd.members(user(i)).empty());
     for (const Shard* shard : crowd.keyspace.shards()) {

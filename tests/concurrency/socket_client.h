@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cloakroom::server::test {
@@ -35,7 +36,9 @@ class SocketClient {
     const int on = 1;
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
-  ~SocketClient() { ::close(fd_); }
+  ~SocketClient() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   SocketClient(const SocketClient&) = delete;
   SocketClient& operator=(const SocketClient&) = delete;
 
@@ -47,9 +50,13 @@ class SocketClient {
     return address;
   }
 
-  void send(const std::vector<std::string>& words) {
+  static std::string request(const std::vector<std::string>& words) {
     std::string bytes = "*" + std::to_string(words.size()) + "\r\n";
     for (const std::string& word : words) bytes += "$" + std::to_string(word.size()) + "\r\n" + word + "\r\n";
+    return bytes;
+  }
+  void send(const std::vector<std::string>& words) { send_bytes(request(words)); }
+  void send_bytes(const std::string& bytes) {
     for (size_t at = 0; at < bytes.size();) {
       const ssize_t sent = ::send(fd_, bytes.data() + at, bytes.size() - at, MSG_NOSIGNAL);
       if (sent <= 0) throw std::runtime_error("connection lost");
@@ -87,6 +94,18 @@ class SocketClient {
       for (int64_t i = 0; reply.type == '*' && i < size; ++i) reply.items.push_back(read());
     }
     return reply;
+  }
+  // Returns once the server has closed.
+  void read_to_end() {
+    char chunk[64 * 1024];
+    while (::recv(fd_, chunk, sizeof chunk, 0) > 0) {
+    }
+  }
+  // Closes with a reset, so that what the server sends from here on fails.
+  void reset() {
+    const linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    ::close(std::exchange(fd_, -1));
   }
   bool at_end() {
     try {

@@ -39,12 +39,13 @@ class CommandFixture {
         server(std::make_shared<ConfigStore>(std::move(initial), ""), clock),
         access(server.threads[0]->access),
         client_(1, *server.threads[0], {}, now_ms) {
-    access.set_now(now_ms);
+    access.read_clock();
     server.keyspace->set_event_sink(&sink_);
     server.keyspace->set_effect_sink(&sink_);
   }
 
   ~CommandFixture() {  // what values own outside the arena
+    drop_client_state(*server.threads[0], client_);
     access.guard().take_all();
     storage::flush_all(access);
     access.finish();
@@ -82,11 +83,10 @@ class CommandFixture {
   uint32_t db() const { return client_.db; }
   void advance(int64_t ms) {
     clock.advance(ms);
-    access.set_now(clock.wall_ms());
+    access.read_clock();
   }
   void expire_due() {
-    for (storage::Shard* shard : server.keyspace->shards())
-      expiry_turn(access, *shard, clock.wall_ms(), 1'000'000);
+    for (storage::Shard* shard : server.keyspace->shards()) expiry_turn(access, *shard, 1'000'000);
   }
   std::vector<std::string> take_events() { return std::exchange(sink_.events, {}); }
   std::vector<Effect> take_effects() { return std::exchange(sink_.effects, {}); }
@@ -110,6 +110,7 @@ class CommandFixture {
     std::vector<KeyArg> key_args;
     collect_keys(ctx.command, ctx.args, key_args);
     std::vector<storage::KeyUse> uses;
+    uses.reserve(key_args.size());
     for (const KeyArg& arg : key_args) uses.push_back({&ctx.key(arg.index), arg.write, db()});
     storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true});
   }

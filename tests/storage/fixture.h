@@ -10,19 +10,22 @@
 #include "storage/access.h"
 #include "storage/clock.h"
 #include "storage/keyspace.h"
+#include "storage/wall_step.h"
 
 namespace cloakroom::storage::test {
 
 class ManualClock final : public Clock {
  public:
   explicit ManualClock(int64_t now_ms = 1'700'000'000'000) : now_ms_(now_ms) {}
-  int64_t wall_ms() const override { return now_ms_; }
-  int64_t wall_us() const override { return now_ms_ * 1000; }
+  int64_t wall_ms() const override { return now_ms_ + wall_steps_ms_; }
+  int64_t wall_us() const override { return wall_ms() * 1000; }
   int64_t monotonic_us() const override { return now_ms_ * 1000; }
   void advance(int64_t ms) { now_ms_ += ms; }
+  void step_wall(int64_t ms) { wall_steps_ms_ += ms; }  // somebody sets the system's clock
 
  private:
   int64_t now_ms_;
+  int64_t wall_steps_ms_ = 0;
 };
 
 // Keeps what it is told, as text: events "set session:1", effects as their words.
@@ -54,7 +57,7 @@ struct Fixture {
   }
   explicit Fixture(const KeyspaceOptions& options = default_options())
       : keyspace(options, clock), access(keyspace) {
-    access.set_now(clock.wall_ms());
+    access.read_clock();
   }
   ~Fixture() { erase_all(); }
   Fixture(const Fixture&) = delete;
@@ -67,7 +70,12 @@ struct Fixture {
   }
   void advance(int64_t ms) {
     clock.advance(ms);
-    access.set_now(clock.wall_ms());
+    access.read_clock();
+  }
+  // The wall clock alone steps, and is followed.
+  void step_wall(int64_t ms) {
+    clock.step_wall(ms);
+    follow_wall_clock(access);
   }
   KeyRef key(std::string_view text) const { return keyspace.schema().make(text); }
 

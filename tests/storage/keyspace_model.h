@@ -47,6 +47,11 @@ class KeyspaceModel {
       at = items_.upper_bound(name);
     }
   }
+  // The wall clock steps: deadlines stay, waiting goes on.
+  void step(int64_t by_ms) {
+    for (auto& [what, due] : pending_) due += by_ms;
+    set_now(now_ms_ + by_ms);
+  }
   void erase(const Name& name) {
     const auto at = items_.find(name);
     if (at == items_.end()) return;

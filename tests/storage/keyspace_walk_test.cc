@@ -77,6 +77,28 @@ size_t shard_memory(Fixture& f) {
   return sum;
 }
 
+// A watch of a key, until the end of its scope.
+class Watching {
+ public:
+  Watching(Fixture& fixture, uint32_t db, std::string_view key) : fixture_(fixture), db_(db), key_(key) {
+    fixture_.access.select(db_);
+    fixture_.with(key_, [&](const KeyRef& ref) { fixture_.access.watch(ref, watcher_); });
+  }
+  ~Watching() {
+    fixture_.with(key_, [&](const KeyRef& ref) { fixture_.access.unwatch(db_, ref, watcher_); });
+  }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+
+  bool dirty() const { return watcher_.dirty; }
+
+ private:
+  Fixture& fixture_;
+  const uint32_t db_;
+  const std::string_view key_;
+  Watcher watcher_;
+};
+
 }  // namespace
 
 TEST_CASE("KeyFilter answers as the glob does on the key's text") {
@@ -158,7 +180,7 @@ TEST_CASE("DBSIZE counts as if keys went at their deadline, however late the tur
       REQUIRE(count_keys(f.access, false) >= lasting + live);
       f.advance(static_cast<int64_t>(random() % 200) * (random() % 50 == 0 ? 40 : 1));
       if (random() % 8 != 0) continue;
-      for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, f.clock.wall_ms(), 100'000);
+      for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, 100'000);
       f.access.select(0);
     }
   }
@@ -334,7 +356,7 @@ TEST_CASE("Timers of flushed keys fire nothing; turns of expiry reclaim the rest
   CHECK(record.take_effects() == std::vector<std::vector<std::string>>{{"FLUSHALL"}});
   for (int step = 0; step < 100; ++step) {
     f.advance(5);
-    for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, f.clock.wall_ms(), 50);
+    for (Shard* shard : f.keyspace.shards()) expiry_turn(f.access, *shard, 50);
   }
   CHECK(record.take_events().empty());
   CHECK(shard_memory(f) == 0);
@@ -356,29 +378,21 @@ TEST_CASE("reclaim_flushed leaves nothing, in no database") {
 }
 
 TEST_CASE("FLUSH marks the watchers of what was there, and of nothing else") {
-  Watcher here, absent, expired, elsewhere;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "here");
   put(f, "expiring", "v", f.clock.wall_ms() + 1);
   f.advance(2);
-  const auto watch = [&](std::string_view text, Watcher& watcher) {
-    f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
-  };
-  watch("here", here);
-  watch("absent", absent);
-  watch("expiring", expired);
-  f.access.select(2);
-  watch("here", elsewhere);
+  const Watching here(f, 0, "here"), absent(f, 0, "absent"), expired(f, 0, "expiring"),
+      elsewhere(f, 2, "here");
   f.access.select(0);
   f.with_all([&] { flush_db(f.access); });
-  CHECK(here.dirty);
-  CHECK_FALSE(absent.dirty);
-  CHECK_FALSE(expired.dirty);
-  CHECK_FALSE(elsewhere.dirty);
+  CHECK(here.dirty());
+  CHECK_FALSE(absent.dirty());
+  CHECK_FALSE(expired.dirty());
+  CHECK_FALSE(elsewhere.dirty());
 }
 
 TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks watchers of either side") {
-  Watcher only0, only1, absent, passed;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "only0", "zero");
   put(f, "both");
@@ -386,14 +400,7 @@ TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks wat
   put(f, "both");
   put(f, "only1");
   put(f, "passed", "v", f.clock.wall_ms() + 1);
-  f.access.select(0);
-  const auto watch = [&](std::string_view text, Watcher& watcher) {
-    f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
-  };
-  watch("only0", only0);
-  watch("only1", only1);
-  watch("absent", absent);
-  watch("passed", passed);
+  const Watching only0(f, 0, "only0"), only1(f, 0, "only1"), absent(f, 0, "absent"), passed(f, 0, "passed");
   f.advance(2);
   f.with_all([&] {
     const KeyRef set = f.key("user_sessions:7");
@@ -403,10 +410,10 @@ TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks wat
   Recorder& record = f.recorded();
   f.with_all([&] { swap_databases(f.access, 0, 1); });
   CHECK(record.take_effects() == std::vector<std::vector<std::string>>{{"SWAPDB", "0", "1"}});
-  CHECK(only0.dirty);
-  CHECK(only1.dirty);
-  CHECK_FALSE(absent.dirty);
-  CHECK_FALSE(passed.dirty);  // from no key to an expired one
+  CHECK(only0.dirty());
+  CHECK(only1.dirty());
+  CHECK_FALSE(absent.dirty());
+  CHECK_FALSE(passed.dirty());  // from no key to an expired one
   CHECK(listed(f) == std::multiset<std::string>{"both", "only1"});
   f.access.select(1);
   CHECK(listed(f) == std::multiset<std::string>{"both", "only0", "user_sessions:7"});

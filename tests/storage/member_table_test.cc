@@ -47,6 +47,57 @@ std::multiset<std::string> walk(const MemberTable& table) {
 
 }  // namespace
 
+TEST_CASE("members can be removed in the order of a scan or of storage, and all room comes back") {
+  for (const size_t members : {400, 600, 5000, 20'000}) {
+    for (const int order : {0, 1, 2, 3}) {
+      CAPTURE(members);
+      CAPTURE(order);
+      MemberTable table(kHashKey);
+      const size_t empty_bytes = table.memory_bytes();
+      for (size_t i = 0; i < members; ++i) table.put(name(i), "v");
+      std::vector<std::string> names;
+      if (order < 2) {
+        uint64_t cursor = 0;
+        do {
+          cursor =
+              table.scan(cursor, [&](const MemberTable::Item& item) { names.emplace_back(item.member); });
+        } while (cursor != 0);
+      } else {
+        table.for_each([&](const MemberTable::Item& item) { names.emplace_back(item.member); });
+      }
+      REQUIRE(names.size() == members);
+      if (order % 2 == 1) std::reverse(names.begin(), names.end());
+      size_t erased = 0;
+      for (size_t i = 0; i < members; ++i) {
+        erased += table.erase(names[i]) ? 1 : 0;
+        if (i % 64 == 0 && i + 1 < members) REQUIRE(table.contains(names[i + 1 + i % (members - i - 1)]));
+        if (i % 4096 == 0) CHECK(content(table).size() == members - i - 1);
+      }
+      CHECK(erased == members);
+      CHECK(table.size() == 0);
+      CHECK(table.memory_bytes() == empty_bytes);
+    }
+  }
+}
+
+TEST_CASE("a segment of members splits whatever members somebody has put together") {
+  // Homes 12 and 13, the next of which is home 0, then the whole stash; all go to the same side of the split.
+  MemberTable table(kHashKey);
+  std::vector<std::string> chosen;
+  for (const auto& [home, count] :
+       std::vector<std::pair<uint64_t, int>>{{12, 16}, {13, 8}, {5, 8 + 8 + 2 * 8 + 1}}) {
+    for (size_t i = 0, left = static_cast<size_t>(count); left > 0; ++i) {
+      const uint64_t hash = hash_bytes(kHashKey, name(i), 1 << 16);
+      if ((hash >> 8 & 0x3fff) * 14 >> 14 != home || hash >> 63 == 0) continue;
+      table.put(name(i));
+      chosen.push_back(name(i));
+      --left;
+    }
+  }
+  CHECK(table.size() == chosen.size());
+  for (const std::string& member : chosen) CHECK(table.contains(member));
+}
+
 TEST_CASE("a member table is a map, through growth and shrinking, with values of any length") {
   std::mt19937_64 random(7);
   const std::vector<size_t> lengths = {0, 1, 8, 16, 127, 128, 129, 300, 16383, 16384, 20000};

@@ -62,7 +62,7 @@ struct Index : Fixture {
   void turn(uint32_t budget = 1'000'000) {
     const uint32_t db = access.db();
     for (Shard* shard : keyspace.shards()) {
-      while (expiry_turn(access, *shard, clock.wall_ms(), budget)) {
+      while (expiry_turn(access, *shard, budget)) {
       }
     }
     access.select(db);

@@ -135,10 +135,40 @@ class Simulation {
     engine_.advance(ms);
     model_.set_now(now());
   }
+  void step_wall() {
+    const int64_t by_ms = static_cast<int64_t>(below(2'000'000)) - 1'000'000;
+    if (std::abs(by_ms) <= 16) return;
+    check();  // the replica knows all: a step ends what is due
+    engine_.step_wall(by_ms);
+    replica_.step_wall(by_ms);
+    engine_.access.read_clock();
+    model_.step(by_ms);
+  }
+  // A crowd of keys fills several segments; a run of homes of it goes at once, as when keys are removed in
+  // the order of a scan.
+  void come_in_crowds() {
+    if (crowd_.empty()) {
+      for (int i = 0; i < 1500; ++i) crowd_.push_back("crowd:" + std::to_string(i));
+      for (const std::string& key : crowd_) {
+        cmd_.set(key, "v");
+        model_.put(name(key), {std::string("v"), 0});
+      }
+      return;
+    }
+    const uint64_t first = below(kHomeBuckets);
+    const uint64_t last = first + below(kHomeBuckets);
+    std::erase_if(crowd_, [&](const std::string& key) {
+      const uint32_t home = home_of(engine_.key(key).hash());
+      if (home < first || home > last) return false;
+      expect(cmd_.del(key) == (model_.find(name(key)) != nullptr), "DEL");
+      model_.erase(name(key));
+      return true;
+    });
+  }
   void full_turn() {
     const uint32_t db = engine_.access.db();
     for (Shard* shard : engine_.keyspace.shards()) {
-      while (expiry_turn(engine_.access, *shard, now(), 1 + static_cast<uint32_t>(below(1000)))) {
+      while (expiry_turn(engine_.access, *shard, 1 + static_cast<uint32_t>(below(1000)))) {
       }
     }
     engine_.access.select(db);
@@ -148,7 +178,7 @@ class Simulation {
     if (model_.next_pending_ms() <= now()) return full_turn();
     const uint32_t db = engine_.access.db();
     Shard& shard = engine_.keyspace.shard(static_cast<uint32_t>(below(engine_.keyspace.shard_count())));
-    expiry_turn(engine_.access, shard, now(), 1 + static_cast<uint32_t>(below(8)));
+    expiry_turn(engine_.access, shard, 1 + static_cast<uint32_t>(below(8)));
     engine_.access.select(db);
   }
 
@@ -160,7 +190,9 @@ class Simulation {
     if (dice < 480) return act_on_sets();
     if (dice < 800) return act_on_values();
     if (dice < 900) return act_on_deadlines();
-    if (dice < 996) return act_on_whole_keys();
+    if (dice < 994) return act_on_whole_keys();
+    if (dice < 995) return step_wall();
+    if (dice < 996) return below(4) == 0 ? come_in_crowds() : void();
     if (dice < 998) {
       cmd_.flush_db();
       model_.flush(engine_.access.db());
@@ -296,7 +328,8 @@ class Simulation {
     full_turn();
     check_counts();
     check_index();
-    replica_.advance(now() - replica_.clock.wall_ms());  // a log is read after it was written
+    replica_.advance(engine_.clock.monotonic_us() / 1000 -
+                     replica_.clock.monotonic_us() / 1000);  // read later
     for (const Effect& effect : log_.effects) replay(replica_.access, effect);
     log_.effects.clear();
     for (Shard* shard : replica_.keyspace.shards()) {  // only what FLUSH left behind: no turn ends a key here
@@ -397,7 +430,7 @@ class Simulation {
   Engine replica_;
   Commands cmd_{engine_.access};
   KeyspaceModel model_{kPendingMs};
-  std::vector<std::string> keys_, ids_, users_;
+  std::vector<std::string> keys_, ids_, users_, crowd_;
 };
 
 }  // namespace

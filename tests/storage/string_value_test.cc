@@ -111,8 +111,12 @@ TEST_CASE("Long strings count once, for as long as anybody holds them") {
     Found found = fixture.access.write(key);
     string_set(fixture.access, found, key, {text, &argument}, Deadline::kClear);
   });
-  CHECK(argument == nullptr);
   CHECK(big_bytes_alive() == kSize);
+  fixture.with("taken", [&](const KeyRef& key) {
+    CHECK_FALSE(held_once(big_string(*fixture.access.read(key).entry).bytes));  // the request reads it
+    argument.reset();
+    CHECK(held_once(big_string(*fixture.access.read(key).entry).bytes));
+  });
   CHECK(fixture.keyspace.memory_bytes() >= empty + kSize);
   BigBytes reply = fixture.with(
       "taken", [&](const KeyRef& key) { return big_string(*fixture.access.read(key).entry).bytes; });
@@ -176,7 +180,7 @@ TEST_CASE("lengths past the limit change nothing") {
   CHECK(get(fixture, "none") == "(none)");
 }
 
-TEST_CASE("a long string takes over the buffer it came in") {
+TEST_CASE("a long string shares the buffer it came in, and has it alone once the request is gone") {
   Fixture fixture;
   const std::string text(50000, 'b');
   auto buffer = std::make_shared<char[]>(text.size());
@@ -187,7 +191,8 @@ TEST_CASE("a long string takes over the buffer it came in") {
     string_set(fixture.access, found, key, {{bytes, text.size()}, &buffer}, Deadline::kClear);
     CHECK(big_string(*found.entry).bytes.get() == bytes);
   });
-  CHECK(buffer == nullptr);
+  CHECK(buffer.use_count() == 2);
+  buffer.reset();
   CHECK(get(fixture, "k") == text);
   CHECK(write(fixture, "k", 1, "c").value == text.size());
   fixture.with("k", [&](const KeyRef& key) {
@@ -407,7 +412,7 @@ TEST_CASE("a long value is read by one thread while others change it") {
   std::atomic<bool> done{false};
   std::thread reader([&] {
     Access access(fixture.keyspace);
-    access.set_now(fixture.clock.wall_ms());
+    access.read_clock();
     const KeyRef key = fixture.key("k");
     while (!done) {
       access.guard().take(fixture.keyspace.shard_of(key.hash()));

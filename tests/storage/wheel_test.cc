@@ -27,6 +27,42 @@ struct Rig {
 
 }  // namespace
 
+TEST_CASE("after a step of the clock everything fires at its tick as before, or at once after a far one") {
+  std::mt19937_64 random(9);
+  constexpr int64_t kDayMs = 86'400'000;
+  for (const int64_t step_ms :
+       {-400 * kDayMs, -3'600'000 * int64_t{1}, int64_t{-17}, int64_t{17}, 5 * kDayMs, 150 * kDayMs}) {
+    CAPTURE(step_ms);
+    Rig rig;
+    std::map<BucketRef, uint32_t> filed;
+    for (uint32_t i = 0; i < 512; ++i) {
+      const auto ahead_ms = static_cast<int64_t>(random() >> 32 >> random() % 28);
+      filed[rig.ref(i)] = Wheel::due_tick(kStartMs + ahead_ms, kStartMs);
+      rig.wheel.schedule(rig.ref(i), filed[rig.ref(i)]);
+    }
+    const bool far = step_ms <= -199 * kDayMs;
+    int64_t now_ms = kStartMs + step_ms;
+    rig.wheel.restart(now_ms, far);
+    for (int i = 0; i < 3000 && !filed.empty(); ++i) {
+      if (const auto next = rig.wheel.next_work_ms(now_ms)) now_ms = std::max(now_ms + 1, *next);
+      const uint32_t now = Wheel::tick_at(now_ms);
+      const bool may_be_due = rig.wheel.may_be_due(now_ms);
+      rig.wheel.advance(now_ms, [&](BucketRef fired) {
+        REQUIRE(may_be_due);
+        REQUIRE(filed.contains(fired));
+        const int32_t late = static_cast<int32_t>(now - filed[fired]);
+        if (!far) REQUIRE(late >= 0);
+        if (!far && static_cast<int32_t>(filed[fired] - Wheel::tick_at(kStartMs + step_ms)) > 0)
+          REQUIRE(late <= 1);
+        filed.erase(fired);
+        return true;
+      });
+    }
+    CHECK(filed.empty());
+    CHECK_FALSE(rig.wheel.next_work_ms(now_ms).has_value());
+  }
+}
+
 TEST_CASE("every bucket fires at its tick, in order, whatever the level it was filed in") {
   Rig rig;
   std::mt19937_64 random(4);
