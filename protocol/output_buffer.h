@@ -31,6 +31,8 @@ class OutputBuffer {
   bool empty() const { return used_ == head_ && (!refs_ || refs_->bytes == 0); }
   // Heap held, shared values included: compare with client-output-buffer-limit.
   size_t memory_bytes() const;
+  // The same without shared values, which have owners besides this buffer.
+  size_t own_bytes() const { return memory_bytes() - (refs_ ? refs_->bytes : 0); }
 
   // Room for n bytes; write at most n to it and call commit() with how many it were.
   char* reserve(size_t n) {

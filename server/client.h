@@ -32,7 +32,8 @@ class Client {
     kReplySkip = 1 << 9,      // ... is now being skipped
     kAuthenticated = 1 << 10,
     kDirtyExec = 1 << 11,  // a command failed while queueing
-    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE
+    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, or for memory
+    kWaitsForRoom = 1 << 13,
   };
 
   // What other threads may read, but as one consistent set of strings.
@@ -80,10 +81,12 @@ class Client {
   std::atomic<uint8_t> resp{2};
   std::atomic<const CommandRow*> last_command{nullptr};
   // As of the last batch, for CLIENT LIST.
-  std::atomic<uint32_t> query_bytes{0};
-  std::atomic<uint32_t> query_memory{0};
-  std::atomic<uint64_t> output_bytes{0};
-  std::atomic<uint32_t> multi_count{0};  // queued commands
+  std::atomic<uint64_t> query_bytes{0};
+  std::atomic<uint64_t> query_memory{0};
+  std::atomic<uint64_t> held_bytes{0};    // of a request that waits
+  std::atomic<uint64_t> multi_bytes{0};   // of queued commands and watched keys
+  std::atomic<uint64_t> output_bytes{0};  // shared values included
+  std::atomic<uint32_t> multi_count{0};   // queued commands
   std::atomic<uint32_t> watch_count{0};
   int fd = -1;
 

@@ -65,14 +65,6 @@ bool parse_option(Context& ctx, size_t i, Filter& filter) {
   return true;
 }
 
-// On its own thread, unless that closes it first because of the flag.
-void close_by_id(IoThread& thread, uint64_t id) {
-  const auto found = thread.connections.find(id);
-  if (found == thread.connections.end()) return;
-  found->second->client().set(Client::kCloseNow, true);
-  found->second->close();
-}
-
 int64_t kill(Context& ctx, const Filter& filter) {
   int64_t killed = 0;
   ctx.server.clients.for_each([&](Client& client) {
@@ -81,11 +73,7 @@ int64_t kill(Context& ctx, const Filter& filter) {
       if (filter.skip_me) return;
       client.set(Client::kCloseAfterReply, true);
     } else {
-      // Its own thread may overwrite this flag in the same moment; the task sets it again.
-      client.flags.fetch_or(Client::kCloseNow, std::memory_order_relaxed);
-      IoThread& thread = client.thread;
-      thread.append_task([&thread, id = client.id] { close_by_id(thread, id); });
-      ctx.thread.to_wake.push_back(&thread);
+      kill_client(ctx.thread, client);
     }
     ++killed;
   });
@@ -107,6 +95,21 @@ void kill_by_options(Context& ctx) {
 }
 
 }  // namespace
+
+void close_client(IoThread& thread, uint64_t id) {
+  const auto found = thread.connections.find(id);
+  if (found == thread.connections.end()) return;
+  found->second->client().set(Client::kCloseNow, true);
+  found->second->close();
+}
+
+void kill_client(IoThread& from, Client& client) {
+  // Its own thread may overwrite this flag in the same moment; the task sets it again.
+  client.flags.fetch_or(Client::kCloseNow, std::memory_order_relaxed);
+  IoThread& thread = client.thread;
+  thread.append_task([&thread, id = client.id] { close_client(thread, id); });
+  from.to_wake.push_back(&thread);
+}
 
 void client_kill_command(Context& ctx) {
   ctx.argc() == 3 ? kill_address(ctx, ctx.arg(2)) : kill_by_options(ctx);

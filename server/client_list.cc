@@ -6,6 +6,7 @@
 
 #include "server/arguments.h"
 #include "server/client_handlers.h"
+#include "server/client_memory.h"
 #include "server/connection.h"
 #include "server/errors.h"
 #include "server/io_thread.h"
@@ -33,8 +34,8 @@ std::string line_of(const Client& client, int64_t now_ms) {
   const Client::Texts texts = client.texts();
   const CommandRow* last = client.last_command.load(std::memory_order_relaxed);
   const uint64_t output = client.output_bytes.load(std::memory_order_relaxed);
-  const uint32_t query = client.query_bytes.load(std::memory_order_relaxed);
-  const uint32_t query_memory = client.query_memory.load(std::memory_order_relaxed);
+  const uint64_t query = client.query_bytes.load(std::memory_order_relaxed);
+  const uint64_t query_memory = client.query_memory.load(std::memory_order_relaxed);
   const auto seconds_since = [&](int64_t then_ms) { return std::max<int64_t>(0, now_ms - then_ms) / 1000; };
   std::string line = fmt::format("id={} addr={} laddr={} fd={} name={}", client.id, texts.address,
                                  texts.local_address, client.fd, texts.name);
@@ -43,10 +44,10 @@ std::string line_of(const Client& client, int64_t now_ms) {
                       seconds_since(client.last_interaction_ms.load(std::memory_order_relaxed)),
                       flag_letters(client), client.db.load(std::memory_order_relaxed),
                       client.is(Client::kInMulti) ? static_cast<int64_t>(client.multi_count.load()) : -1);
-  line +=
-      fmt::format(" qbuf={} qbuf-free={} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={}",
-                  query, query_memory - std::min(query, query_memory), output > 0 ? 1 : 0, output,
-                  sizeof(Connection) + query_memory + output);
+  line += fmt::format(
+      " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={}", query,
+      query_memory - std::min(query, query_memory), client.held_bytes.load(), client.multi_bytes.load(),
+      output > 0 ? 1 : 0, output, memory_of(client));
   line += fmt::format(" events={} cmd={} user=default redir=-1 resp={}\n", output > 0 ? "rw" : "r",
                       last != nullptr ? last->name : "NULL", client.resp.load(std::memory_order_relaxed));
   return line;

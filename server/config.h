@@ -62,7 +62,8 @@ struct Config {
 
   // keyspace
   int64_t databases = 0;
-  uint64_t maxmemory = 0;  // bytes, 0: no limit
+  uint64_t maxmemory = 0;         // bytes, 0: no limit
+  int64_t maxmemory_clients = 0;  // bytes; negative: a percentage of maxmemory
   storage::EvictionPolicy maxmemory_policy{};
   int64_t maxmemory_samples = 0;
   int64_t maxmemory_eviction_tenacity = 0;

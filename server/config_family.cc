@@ -43,9 +43,10 @@ void reset_thread_stats(IoThread& thread) {
     command.failed.reset();
     command.latency.reset();
   }
-  for (storage::Counter* counter : {&s.commands_processed, &s.connections_accepted, &s.bytes_in, &s.bytes_out,
-                                    &s.reads, &s.writes, &s.output_limit_closes, &s.query_limit_closes,
-                                    &thread.access.counters().hits, &thread.access.counters().misses}) {
+  for (storage::Counter* counter :
+       {&s.commands_processed, &s.connections_accepted, &s.bytes_in, &s.bytes_out, &s.reads, &s.writes,
+        &s.output_limit_closes, &s.query_limit_closes, &s.evicted_clients, &thread.access.counters().hits,
+        &thread.access.counters().misses}) {
     counter->reset();
   }
   const std::lock_guard lock(s.error_mutex);
@@ -64,6 +65,7 @@ void config_resetstat(Context& ctx) {
     if (!held) guard.release_unchanged();
   }
   ctx.server.rejected_connections = 0;
+  ctx.server.memory_excess.reset();
   ctx.server.peak_memory_bytes = ctx.server.used_memory_bytes();
   ctx.reply.ok();
 }

@@ -23,7 +23,7 @@ constinit const Row kRows[] = {
     boolean("protected-mode", true).into<&Config::protected_mode>(),
     unset("requirepass").flags(kSensitive).into<&Config::requirepass>(),
     integer("maxclients", "10000", 1, UINT32_MAX).into<&Config::maxclients>(),
-    memory("maxmemory-clients", "0", -100, INT64_MAX).flags(kPercent),
+    memory("maxmemory-clients", "0", -100, INT64_MAX).flags(kPercent).into<&Config::maxmemory_clients>(),
     integer("io-threads", "", 1, 128).flags(kImmutable).starts_as(cores).into<&Config::io_threads>(),
     boolean("io-threads-do-reads", false).flags(kImmutable),
     memory("proto-max-bulk-len", "536870912", 1 << 20, INT64_MAX).into<&Config::proto_max_bulk_len>(),

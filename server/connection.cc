@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "protocol/reply_writer.h"
+#include "server/client_memory.h"
 #include "server/io_thread.h"
 #include "server/server.h"
 #include "storage/assert.h"
@@ -33,6 +34,7 @@ Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
   const bool open = thread.config().requirepass.empty();
   client_.set(Client::kAuthenticated, open);
   parser_.set_authenticated(open);
+  publish_sizes();
   thread.server.clients.add(client_);
 }
 
@@ -144,10 +146,10 @@ Connection::State Connection::after_request() {
 }
 
 Connection::State Connection::run_held() {
-  const std::vector<std::string> args = std::exchange(held_, {});
+  std::vector<std::string> args = std::exchange(held_, {});
   protocol::ReplyWriter reply(thread_.out, client_.resp.load(std::memory_order_relaxed));
   if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
-    held_ = args;
+    held_ = std::move(args);
     client_.set(Client::kPaused, true);
     return State::kPaused;
   }
@@ -161,8 +163,8 @@ void Connection::settle(State state) {
   if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
   send(thread_.out);
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
-  publish_sizes();
   if (closed_) return;
+  publish_sizes();
   if (state == State::kClosing && own_.empty()) {
     close();
   } else if (!own_.empty() && state == State::kReading) {
@@ -216,6 +218,7 @@ void Connection::send(protocol::OutputBuffer& out) {
 void Connection::on_writable() {
   if (closed_ || own_.empty()) return;
   send(own_);
+  if (!closed_) publish_sizes();
   if (closed_ || !own_.empty()) return;
   if (state_ == State::kClosing) {
     close();
@@ -229,6 +232,7 @@ void Connection::push(std::string_view bytes) {
   protocol::OutputBuffer out;
   out.append(bytes);
   send(out);
+  if (!closed_) publish_sizes();
 }
 
 void Connection::check_output_limit() {
@@ -248,9 +252,25 @@ void Connection::over_limit(bool output) {
 }
 
 void Connection::publish_sizes() {
-  client_.query_bytes.store(static_cast<uint32_t>(parser_.buffered_bytes()), std::memory_order_relaxed);
-  client_.query_memory.store(static_cast<uint32_t>(parser_.memory_bytes()), std::memory_order_relaxed);
+  size_t held = 0;
+  for (const std::string& arg : held_) held += sizeof arg + arg.capacity();
+  const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
+  const size_t query = parser_.memory_bytes();
+  client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);
+  client_.query_memory.store(query, std::memory_order_relaxed);
+  client_.held_bytes.store(held, std::memory_order_relaxed);
+  client_.multi_bytes.store(multi, std::memory_order_relaxed);
   client_.output_bytes.store(own_.memory_bytes(), std::memory_order_relaxed);
+  const size_t rest = client_base_bytes() + query + held + multi;
+  publish_sums(rest + own_.memory_bytes(), rest + own_.own_bytes());
+}
+
+void Connection::publish_sums(uint64_t total, uint64_t own) {
+  if (total == published_total_ && own == published_own_) return;
+  thread_.client_total_bytes.add(total - published_total_);
+  thread_.client_own_bytes.add(own - published_own_);
+  published_total_ = total;
+  published_own_ = own;
 }
 
 bool Connection::needs_tick() const { return !own_.empty() || thread_.config().timeout_s > 0; }
@@ -284,6 +304,7 @@ void Connection::close() {
   if (closed_) return;
   closed_ = true;
   own_.clear();
+  publish_sums(0, 0);
   thread_.server.clients.remove(client_);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
   drop_client_state(thread_, client_);

@@ -65,6 +65,7 @@ class Connection {
   void over_limit(bool output);
   void check_output_limit();
   void publish_sizes();
+  void publish_sums(uint64_t total, uint64_t own);
 
   IoThread& thread_;
   protocol::RequestParser parser_;
@@ -72,6 +73,9 @@ class Connection {
   protocol::OutputBuffer own_;     // what the socket did not take yet
   std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
   State state_ = State::kReading;
+  // What was last published to the thread's sums.
+  uint64_t published_total_ = 0;
+  uint64_t published_own_ = 0;
   bool more_ = false;         // the last read filled its room
   bool peer_closed_ = false;  // end of stream or error seen by the poller
   bool peer_gone_ = false;    // and nobody reads either

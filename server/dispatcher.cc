@@ -17,6 +17,14 @@ constexpr size_t kUnknownCommandShown = 128;  // bytes of a name and of its argu
 
 std::string_view up_to_nul(std::string_view text) { return text.substr(0, text.find('\0')); }
 
+// What a command with very many keys needed is not kept.
+template <class T>
+void empty(std::vector<T>& items) {
+  constexpr size_t kKeptItems = 1024;
+  items.clear();
+  if (items.capacity() > kKeptItems) items.shrink_to_fit();
+}
+
 // Commands that MULTI does not queue.
 bool runs_inside_multi(const Command& command) {
   const std::string_view name = command.full_name;
@@ -154,25 +162,33 @@ void Dispatcher::reject_with(Client& client, const Command* command, protocol::R
   thread_.stats.count_error(reply.last_error_code());
 }
 
-bool Dispatcher::reject_for_memory(Client& client, const Command& command, Context& ctx) {
-  const Config& config = thread_.config();
-  if (config.maxmemory == 0) return false;
-  const auto room =
-      thread_.evictor.make_room(static_cast<size_t>(config.maxmemory), server_.overhead_bytes(),
-                                server_.keyspace->settings().policy.load(std::memory_order_relaxed),
-                                static_cast<uint32_t>(config.maxmemory_samples));
-  if (room != storage::Room::kNone) return false;
-  bool denied = command.is(kDenyOom);
-  if (client.is(Client::kInMulti)) {
-    denied = !leaves_multi(command);
-    if (command.full_name == "exec") {
-      for (size_t i = 0; i < client.transaction->queued(); ++i) {
-        const auto* queued = &client.transaction->command(i);
-        denied = denied || queued->is(kDenyOom);
-      }
-    }
+// Whether a full memory keeps the client from the command.
+bool Dispatcher::takes_memory(const Client& client, const Command& command) {
+  if (!client.is(Client::kInMulti)) return command.is(kDenyOom);
+  if (!leaves_multi(command)) return true;
+  if (command.full_name != "exec") return false;
+  bool any = false;
+  for (size_t i = 0; i < client.transaction->queued(); ++i) {
+    any = any || client.transaction->command(i).is(kDenyOom);
   }
-  if (!denied) return false;
+  return any;
+}
+
+bool Dispatcher::reject_for_memory(Client& client, const Command& command, Context& ctx) {
+  if (thread_.config().maxmemory == 0) return false;
+  // Big arguments were counted while they were read, and still are.
+  const size_t counted = client.query_memory.load(std::memory_order_relaxed);
+  const size_t bytes = ctx.request == nullptr ? 0 : ctx.request->wire_bytes;
+  const size_t argument_bytes = bytes - std::min(bytes, counted);
+  switch (thread_.memory_limit.admit(takes_memory(client, command), argument_bytes)) {
+    case MemoryLimit::Verdict::kRun:
+      return false;
+    case MemoryLimit::Verdict::kWait:
+      thread_.memory_limit.wait(client);
+      throw HeldBack{};
+    case MemoryLimit::Verdict::kRefuse:
+      break;
+  }
   reject_with(client, &command, ctx.reply, errors::kOutOfMemory);
   return true;
 }
@@ -232,8 +248,8 @@ bool Dispatcher::reject(Client& client, const Command& command, Context& ctx) {
 
 Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Context& ctx) {
   client.last_command.store(command.row, std::memory_order_relaxed);
-  if (reject(client, command, ctx)) return Outcome::kDone;
   try {
+    if (reject(client, command, ctx)) return Outcome::kDone;
     respect_pause(client, command);
     return queue_or_call(client, command, ctx);
   } catch (const HeldBack&) {
@@ -264,8 +280,8 @@ Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Contex
 
 void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
   const CommandRow& row = ctx.row;
-  key_args_.clear();
-  uses_.clear();
+  empty(key_args_);
+  empty(uses_);
   if (ctx.command.one_key) {
     uses_.push_back({&ctx.key(1), ctx.command.keys[0].writes(), ctx.access.db()});
   } else {

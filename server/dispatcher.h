@@ -21,7 +21,7 @@ class Server;
 
 enum class Outcome : uint8_t {
   kDone,    // replied (or muted); look at the client's close flags
-  kPaused,  // not begun: CLIENT PAUSE holds it back
+  kPaused,  // not begun: CLIENT PAUSE or a full memory holds it back
 };
 
 // Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no
@@ -85,6 +85,7 @@ class Dispatcher {
   Outcome dispatch_known(Client& client, const Command& command, Context& ctx);
   Outcome queue_or_call(Client& client, const Command& command, Context& ctx);
   bool reject(Client& client, const Command& command, Context& ctx);
+  static bool takes_memory(const Client& client, const Command& command);
   bool reject_for_memory(Client& client, const Command& command, Context& ctx);
   bool reject_for_monitor(Client& client, const Command& command, Context& ctx);
   bool reject_debug(Client& client, const Command& command, Context& ctx);

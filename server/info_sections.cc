@@ -64,7 +64,7 @@ void info_server(InfoWriter& out, Context& ctx) {
 }
 
 void info_clients(InfoWriter& out, Context& ctx) {
-  uint32_t largest_input = 0;
+  uint64_t largest_input = 0;
   uint64_t largest_output = 0;
   ctx.server.clients.for_each([&](Client& client) {
     largest_input = std::max(largest_input, client.query_memory.load());
@@ -120,7 +120,7 @@ void info_memory(InfoWriter& out, Context& ctx) {
   out.line("mem_fragmentation_bytes", static_cast<int64_t>(m.resident) - static_cast<int64_t>(m.used));
   out.zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
              "mem_clients_slaves"});
-  out.line("mem_clients_normal", ctx.server.client_bytes.load());
+  out.line("mem_clients_normal", ctx.server.client_bytes());
   out.zeros({"mem_cluster_links", "mem_aof_buffer"});
   out.line("mem_allocator", "arena");
   out.zeros({"active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"});

@@ -22,6 +22,7 @@ struct Totals {
   uint64_t misses = 0;
   uint64_t output_limit_closes = 0;
   uint64_t query_limit_closes = 0;
+  uint64_t evicted_clients = 0;
 };
 
 Totals totals_of(Server& server) {
@@ -38,6 +39,7 @@ Totals totals_of(Server& server) {
     t.misses += thread->access.counters().misses.get();
     t.output_limit_closes += s.output_limit_closes.get();
     t.query_limit_closes += s.query_limit_closes.get();
+    t.evicted_clients += s.evicted_clients.get();
   }
   return t;
 }
@@ -97,7 +99,9 @@ void info_stats(InfoWriter& out, Context& ctx) {
   out.line("expired_stale_perc", "0.00");
   out.zeros({"expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"});
   out.line("evicted_keys", counts.evicted);
-  out.zeros({"evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"});
+  out.line("evicted_clients", t.evicted_clients);
+  out.line("total_eviction_exceeded_time", ctx.server.memory_excess.total_us(ctx.server.clock) / 1000);
+  out.line("current_eviction_exceeded_time", ctx.server.memory_excess.current_us(ctx.server.clock) / 1000);
   out.line("keyspace_hits", t.hits);
   out.line("keyspace_misses", t.misses);
   out.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",

@@ -7,6 +7,7 @@
 #include <exception>
 #include <mutex>
 
+#include "server/client_memory.h"
 #include "server/connection.h"
 #include "server/server.h"
 #include "storage/expiry.h"
@@ -29,6 +30,7 @@ IoThread::IoThread(Server& own_server, uint32_t number)
       index(number),
       access(*own_server.keyspace),
       evictor(access),
+      memory_limit(*this),
       stats(own_server.commands.size()),
       dispatcher(own_server, *this) {
   refresh_config();
@@ -114,6 +116,7 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
     slots[i].prefetched = true;
   }
   for (size_t i = 0; i < used; ++i) slots[i].connection->serve(slots[i]);
+  evict_clients(*this);
 }
 
 void IoThread::append_task(std::function<void()> task) {
@@ -183,8 +186,10 @@ void IoThread::serve_expiry() {
 
 void IoThread::every_100ms() {
   if (server.stopping()) return;
+  refresh_config();
+  evict_clients(*this);
+  memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {
-    refresh_config();
     const int64_t now = steady_ms();
     std::vector<Connection*> ticking;
     for (auto& [id, connection] : connections) {

@@ -15,6 +15,7 @@
 #include "protocol/request_parser.h"
 #include "server/config.h"
 #include "server/dispatcher.h"
+#include "server/memory_limit.h"
 #include "server/socket_poller.h"
 #include "server/stats.h"
 #include "server/transaction.h"
@@ -67,10 +68,13 @@ struct IoThread {
   boost::asio::io_context context{1};
   storage::Access access;
   storage::Evictor evictor;
+  MemoryLimit memory_limit;
   ThreadStats stats;
   std::array<Slot, kGroup> slots;
   Slot spare_slot;             // for what does not come from the poller
   protocol::OutputBuffer out;  // replies of the batch being run
+  Counter client_total_bytes;  // of this thread's clients (client_memory.h)
+  Counter client_own_bytes;
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
   ExecScratch exec_scratch;

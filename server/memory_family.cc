@@ -25,7 +25,7 @@ void memory_usage(Context& ctx) {
   if (!found) return ctx.reply.null();
   const storage::ValueOps& ops = storage::value_ops(found->kind());
   const size_t bytes =
-      storage::Arena::block_bytes(found->total_bytes()) + kSlotBytes + ops.external_bytes(found->value());
+      storage::Arena::block_bytes(found->total_bytes()) + kSlotBytes + ops.outside_bytes(found->value());
   ctx.reply.integer(static_cast<int64_t>(bytes));
 }
 
@@ -89,7 +89,7 @@ void memory_stats(Context& ctx) {
   out.bytes("startup.allocated", m.startup);
   out.bytes("replication.backlog", 0);
   out.bytes("clients.slaves", 0);
-  out.bytes("clients.normal", ctx.server.client_bytes.load());
+  out.bytes("clients.normal", ctx.server.client_bytes());
   for (const char* unused : {"cluster.links", "aof.buffer", "lua.caches", "functions.caches"})
     out.bytes(unused, 0);
   database_stats(ctx, out);

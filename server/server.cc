@@ -10,6 +10,7 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "server/client_memory.h"
 #include "server/connection.h"
 #include "server/context.h"
 #include "server/redaction.h"
@@ -111,13 +112,12 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
   apply_config(*settings);
   config->on_change({"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
                      "session-index-pending-ms", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time",
-                     "proto-max-bulk-len", "loglevel", "privacy"},
+                     "proto-max-bulk-len", "loglevel", "privacy", "maxmemory", "maxmemory-clients"},
                     [this](const Config&, const Config& after) {
                       apply_config(after);
                       return std::optional<std::string>();
                     });
   startup_bytes = mallinfo2().uordblks;
-  overhead_bytes_ = startup_bytes;
 }
 
 Server::~Server() = default;
@@ -148,6 +148,7 @@ void Server::apply_config(const Config& c) {
   settings.lfu_log_factor = static_cast<uint32_t>(c.lfu_log_factor);
   settings.lfu_decay_minutes = static_cast<uint32_t>(c.lfu_decay_time);
   parser_limits.max_bulk_bytes = c.proto_max_bulk_len;
+  client_limit_bytes = client_memory_limit(c);
   configure_log(c.loglevel, c.logfile, c.privacy);
 }
 
@@ -238,11 +239,6 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
 }
 
 void Server::every_100ms() {
-  size_t buffers = 0;
-  clients.for_each(
-      [&](Client& client) { buffers += client.query_memory.load() + client.output_bytes.load(); });
-  client_bytes = buffers;
-  overhead_bytes_ = startup_bytes + buffers;
   uint64_t processed = 0;
   for (const auto& thread : threads) processed += thread->stats.commands_processed.get();
   ops_samples_[ops_position_++ % ops_samples_.size()] = processed - ops_last_;
@@ -269,10 +265,23 @@ size_t Server::keys_count(storage::Access& access) const {
   return keys;
 }
 
+size_t Server::client_bytes() const {
+  uint64_t sum = 0;
+  for (const auto& thread : threads) sum += thread->client_own_bytes.get();
+  return sum;
+}
+
+size_t Server::client_total_bytes() const {
+  uint64_t sum = 0;
+  for (const auto& thread : threads) sum += thread->client_total_bytes.get();
+  return sum;
+}
+
 size_t Server::used_memory_bytes() const { return keyspace->memory_bytes() + overhead_bytes(); }
 
 void drop_client_state(IoThread& thread, Client& client) {
   discard_transaction(thread.access, client);
+  thread.access.finish();
   thread.server.set_monitor(client, false);
 }
 

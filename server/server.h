@@ -62,8 +62,10 @@ class Server {
   // SLOWLOG and LATENCY bookkeeping of a command that took long enough for either.
   void note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us);
 
-  // Memory outside the keyspace that maxmemory counts: fixed parts and clients' buffers, as of the last tick.
-  size_t overhead_bytes() const { return overhead_bytes_.load(std::memory_order_relaxed); }
+  // Memory outside the keyspace that maxmemory counts: fixed parts and what clients own.
+  size_t overhead_bytes() const { return startup_bytes + client_bytes(); }
+  size_t client_bytes() const;                       // without values shared with the keyspace or among them
+  size_t client_total_bytes() const;                 // as CLIENT LIST shows it, added up
   size_t used_memory_bytes() const;                  // what INFO calls used_memory and maxmemory limits
   size_t keys_count(storage::Access& access) const;  // of all databases; one guard at a time
   void every_100ms();                                // on thread 0
@@ -83,10 +85,10 @@ class Server {
   std::atomic<uint32_t> monitors{0};  // clients with kMonitor
   std::vector<std::unique_ptr<IoThread>> threads;
   std::atomic<uint64_t> rejected_connections{0};
-  std::atomic<size_t> overhead_bytes_{0};
-  std::atomic<size_t> client_bytes{0};  // of it, clients' buffers
-  size_t startup_bytes = 0;             // of it, what an empty server uses
+  size_t startup_bytes = 0;                   // what an empty server uses
+  std::atomic<size_t> client_limit_bytes{0};  // maxmemory-clients (client_memory.h); 0: none
   std::atomic<size_t> peak_memory_bytes{0};
+  MemoryExcess memory_excess;
   std::atomic<int64_t> instantaneous_ops{0};
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;

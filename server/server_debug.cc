@@ -35,7 +35,7 @@ void object(Context& ctx) {
   const Found found = look_up(ctx, 2);
   if (!found) return;
   const storage::ValueOps& ops = storage::value_ops(found->kind());
-  const size_t bytes = found->value_bytes() + ops.external_bytes(found->value());
+  const size_t bytes = found->value_bytes() + ops.outside_bytes(found->value());
   const int64_t idle_s = storage::idle_ms(found->access(), ctx.access.steady_ms()) / 1000;
   ctx.reply.simple(fmt::format(
       "Value at:{} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",

@@ -36,6 +36,7 @@ struct ThreadStats {
   Counter writes;
   Counter output_limit_closes;
   Counter query_limit_closes;
+  Counter evicted_clients;
 
   // Error replies by their first word; errors are rare enough for a lock.
   void count_error(std::string_view code) {

@@ -13,8 +13,9 @@
 
 namespace cloakroom::server {
 
-// What MULTI has queued and WATCH watches. The arguments of all queued commands stand in one buffer, so
-// queueing costs no allocation once warm. Own thread only.
+// What MULTI has queued and WATCH watches. The arguments of queued commands stand in blocks that grow with
+// their number: queueing a few costs no allocation once warm, queueing very many takes hardly more than they
+// are. Own thread only.
 class Transaction {
  public:
   struct Watched {
@@ -23,32 +24,48 @@ class Transaction {
   };
 
   void queue(const Command& command, std::span<const std::string_view> args);
-  void clear_queue();
+  void clear_queue(storage::Garbage& garbage);  // which gets what is too large to be kept
   size_t queued() const { return commands_.size(); }
   const Command& command(size_t i) const { return *commands_[i].command; }
   bool writes() const { return writes_; }  // whether any queued command may change the keyspace
-  // Appends views of the arguments of command i; valid until the next queue() or clear_queue().
+  // Appends views of the arguments of command i; valid until clear_queue().
   void args(size_t i, std::vector<std::string_view>& out) const;
   size_t total_args() const { return args_.size(); }
-  size_t memory_bytes() const { return bytes_.capacity() + args_.capacity() * sizeof(Arg); }
+  // Of the queue and of the watches, their part of the keyspace's tables included.
+  size_t memory_bytes() const {
+    return block_bytes_ + blocks_.capacity() * sizeof(Block) + args_.capacity() * sizeof(std::string_view) +
+           commands_.capacity() * sizeof(Queued) + watched.capacity() * sizeof(Watched) + watched_key_bytes_;
+  }
+  void add_watched(uint32_t db, std::string_view key);
+  void clear_watched();
 
   storage::Watcher watcher;
-  std::vector<Watched> watched;
+  std::vector<Watched> watched;  // to be changed by the above
 
  private:
-  struct Arg {
-    size_t offset;
-    size_t size;
-  };
+  static constexpr size_t kFirstBlockBytes = 4096;
+  static constexpr size_t kKeptArgs = 1024;
+  static constexpr size_t kMostBlockBytes = 64 * 1024;
+
+  using Block = std::unique_ptr<char[]>;
   struct Queued {
     const Command* command;
     uint32_t first_arg;
     uint32_t count;
   };
 
-  std::string bytes_;
-  std::vector<Arg> args_;
+  char* add_block(size_t bytes);
+  void fill_block();
+  char* room_for(size_t bytes);
+
+  std::vector<Block> blocks_;  // the first is kept
+  size_t block_bytes_ = 0;     // of all
+  char* free_ = nullptr;       // in the block being filled
+  size_t free_bytes_ = 0;
+  size_t next_block_bytes_ = kFirstBlockBytes;
+  std::vector<std::string_view> args_;
   std::vector<Queued> commands_;
+  size_t watched_key_bytes_ = 0;  // of their texts and in the tables
   bool writes_ = false;
 };
 
@@ -70,17 +87,21 @@ struct ExecScratch {
   bool everything = false;
 
   void clear();
+  // Of what it keeps between commands.
+  size_t memory_bytes() const;
 };
 
 // Used transactions, warm for the next MULTI on this thread. Own thread only.
 class TransactionPool {
  public:
+  static constexpr size_t kKeptBytes = 64 * 1024;  // a larger one is not worth keeping
+
   std::unique_ptr<Transaction> take();
-  void give(std::unique_ptr<Transaction> transaction);
+  // Returns what it does not keep: to be freed when no guard is held.
+  std::unique_ptr<Transaction> give(std::unique_ptr<Transaction> transaction);
 
  private:
   static constexpr size_t kKept = 16;
-  static constexpr size_t kKeptBytes = 64 * 1024;  // a larger one is not worth keeping
   std::vector<std::unique_ptr<Transaction>> spare_;
 };
 

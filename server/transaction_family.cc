@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "server/client.h"
 #include "server/context.h"
 #include "server/dispatcher.h"
@@ -18,18 +20,19 @@ Transaction& transaction_of(Client& client) {
 }
 
 // Back to no MULTI; watches stay.
-void leave_multi(Client& client) {
+void leave_multi(storage::Access& access, Client& client) {
   client.set(Client::kInMulti, false);
   client.set(Client::kDirtyExec, false);
   client.multi_count.store(0, std::memory_order_relaxed);
-  client.transaction->clear_queue();
+  client.transaction->clear_queue(access.garbage());
 }
 
 // An idle client keeps no transaction; one that EXEC is running (an UNWATCH may be queued in it) stays.
-void drop_if_unused(Client& client) {
+void drop_if_unused(storage::Access& access, Client& client) {
   const Transaction& transaction = *client.transaction;
   if (client.is(Client::kInMulti) || transaction.queued() != 0 || !transaction.watched.empty()) return;
-  client.thread.spare_transactions.give(std::move(client.transaction));
+  auto unwanted = client.thread.spare_transactions.give(std::move(client.transaction));
+  if (unwanted != nullptr) access.garbage().emplace_back(std::move(unwanted));
 }
 
 void multi(Context& ctx) {
@@ -56,7 +59,7 @@ void watch(Context& ctx) {
     ctx.access.guard().take(ctx.access.keyspace().shard_of(key.hash()));
     ctx.access.watch(key, transaction.watcher);
     ctx.access.guard().release();
-    transaction.watched.push_back({db, std::string(ctx.arg(i))});
+    transaction.add_watched(db, ctx.arg(i));
   }
   ctx.client.watch_count.store(static_cast<uint32_t>(transaction.watched.size()), std::memory_order_relaxed);
   ctx.reply.ok();
@@ -65,7 +68,7 @@ void watch(Context& ctx) {
 void unwatch(Context& ctx) {
   if (ctx.client.transaction != nullptr) {
     unwatch_all(ctx.access, ctx.client);
-    drop_if_unused(ctx.client);
+    drop_if_unused(ctx.access, ctx.client);
   }
   ctx.reply.ok();
 }
@@ -140,6 +143,16 @@ bool watched_expired(Context& ctx, const Transaction& transaction) {
   return false;
 }
 
+// What a long transaction needed is not kept; it is freed after the guards are released.
+struct EndOfScratch {
+  storage::Access& access;
+  ExecScratch& scratch;
+  ~EndOfScratch() {
+    if (scratch.memory_bytes() <= TransactionPool::kKeptBytes) return;
+    access.garbage().emplace_back(std::make_shared<ExecScratch>(std::exchange(scratch, {})));
+  }
+};
+
 void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& scratch) {
   ctx.reply.array(transaction.queued());
   const storage::EffectGroup group(ctx.access);
@@ -161,6 +174,7 @@ void exec(Context& ctx) {
     ctx.reply.error("EXECABORT Transaction discarded because of previous errors.");
   } else {
     ExecScratch& scratch = ctx.thread.exec_scratch;
+    const EndOfScratch end{ctx.access, scratch};
     take_exec_guards(ctx, transaction, scratch);
     ctx.thread.dispatcher.respect_pause(client, ctx.command);
     const bool dirty =
@@ -189,16 +203,16 @@ void unwatch_all(storage::Access& access, Client& client) {
     access.unwatch(watched.db, key, transaction.watcher);
     if (!held) access.guard().release();
   }
-  transaction.watched.clear();
+  transaction.clear_watched();
   transaction.watcher.dirty.store(false, std::memory_order_relaxed);
   client.watch_count.store(0, std::memory_order_relaxed);
 }
 
 void discard_transaction(storage::Access& access, Client& client) {
   if (client.transaction == nullptr) return;
-  leave_multi(client);
+  leave_multi(access, client);
   unwatch_all(access, client);
-  drop_if_unused(client);
+  drop_if_unused(access, client);
 }
 
 CommandRows transaction_commands() {

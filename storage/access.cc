@@ -14,6 +14,14 @@ bool is_session_type(Kind kind) {
   return kind != Kind::kNone && (type_of(kind) == Type::kString || type_of(kind) == Type::kHash);
 }
 
+// What a command with very many keys needed is not kept.
+template <class T>
+void empty(std::vector<T>& items) {
+  constexpr size_t kKeptItems = 1024;
+  items.clear();
+  if (items.capacity() > kKeptItems) items.shrink_to_fit();
+}
+
 }  // namespace
 
 void Access::read_clock() {
@@ -153,7 +161,7 @@ char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, 
   const bool indexed = old.has(Entry::kHasLink);
   if (indexed && is_session_type(old_kind) && !is_session_type(kind)) {
     links = hold_links(old);
-    SessionIndex::clear_links(old);
+    SessionIndex::clear_links(*found.shard, old);
     ++found.shard->counts.sessions_ended[static_cast<size_t>(EndCause::kReplaced)];
   }
   const size_t old_total = old.total_bytes();
@@ -213,7 +221,7 @@ void Access::remove(Found& found, uint64_t hash, bool drop) {
   CLOAKROOM_ASSERT(found.table->hash_of(entry) == hash);
   const size_t total = entry.total_bytes();
   if (drop) drop_value(shard, entry);
-  if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+  if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
   if (entry.deadline_ms() != 0) found.table->volatile_changed(-1);
   count_role(shard, entry.role(), entry.kind(), Kind::kNone);
   const Handle handle = found.place.handle();
@@ -345,9 +353,9 @@ void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
 void Access::finish() {
   CLOAKROOM_ASSERT(group_depth_ == 0);
   for (Table* table : unsettled_) table->settle();
-  unsettled_.clear();
+  if (!unsettled_.empty()) empty(unsettled_);
   guard_.release();
-  if (!garbage_.empty()) garbage_.clear();
+  if (!garbage_.empty()) empty(garbage_);
   changes_in_command_ = 0;
 }
 

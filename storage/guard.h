@@ -101,6 +101,13 @@ class Guard {
     held_.add(shard);
     return true;
   }
+  // As take(), but without waiting; nothing may be held.
+  bool try_take(uint32_t shard) {
+    CLOAKROOM_ASSERT(held_.empty());
+    if (!try_add(shard)) return false;
+    take_over_time();
+    return true;
+  }
   bool try_add(const ShardSet& wanted) {
     bool all = true;
     wanted.for_each([&](uint32_t shard) { all = all && try_add(shard); });
@@ -120,7 +127,7 @@ class Guard {
   bool holds(uint32_t shard) const { return held_.has(shard); }
   const ShardSet& held() const { return held_; }
   void release() {
-    held_.for_each([&](uint32_t shard) { shards_[shard]->publish_memory(); });
+    held_.for_each([&](uint32_t shard) { grown_bytes_ += shards_[shard]->publish_memory(); });
     release_unchanged();
   }
   // As release(), when nothing was changed.
@@ -133,6 +140,8 @@ class Guard {
     });
     held_.clear();
   }
+  // By how much the keyspace has grown under this guard's hands since it exists; negative: it shrank.
+  int64_t grown_bytes() const { return grown_bytes_; }
 
  private:
   void take_over_time(const Shard& shard) {
@@ -146,6 +155,7 @@ class Guard {
 
   std::span<Shard* const> shards_;
   bool alone_;
+  int64_t grown_bytes_ = 0;
   uint32_t highest_ = 0;  // of what is held: nobody waits for a guard below it
   uint32_t epoch_ = 0;
   int64_t now_ms_ = 0;

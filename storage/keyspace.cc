@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "storage/assert.h"
+#include "storage/big_bytes.h"
 #include "storage/session_index.h"
 
 namespace cloakroom::storage {
@@ -49,23 +50,23 @@ Instant Keyspace::now() const {
 
 Keyspace::~Keyspace() {
   Garbage garbage;
-  const auto drop = [&](const Table& table) {
+  const auto drop = [&](Shard& shard, const Table& table) {
     table.for_each([&](const Place& place) {
       Entry& entry = *table.entry(place);
       value_ops(entry.kind()).destroy(entry.value(), garbage);
-      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
     });
   };
   for (const auto& shard : shards_) {
     for (const auto& table : shard->tables) {
-      if (table != nullptr) drop(*table);
+      if (table != nullptr) drop(*shard, *table);
     }
-    for (const auto& table : shard->detached) drop(*table);
+    for (const auto& table : shard->detached) drop(*shard, *table);
   }
 }
 
 size_t Keyspace::memory_bytes() const {
-  size_t sum = 0;
+  size_t sum = big_bytes_alive();
   for (const Shard* shard : shard_pointers_) sum += shard->memory_bytes();
   return sum;
 }

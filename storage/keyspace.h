@@ -75,8 +75,12 @@ class Keyspace {
   bool single_threaded() const { return single_threaded_; }
   KeyspaceSettings& settings() { return settings_; }
 
-  // Sum over the shards, readable without guards; each shard is exact as of its last released guard.
+  // Sum over the shards and of the bytes of long strings (those of other keyspaces of the process as well),
+  // readable without guards; each shard is exact as of its last released guard.
   size_t memory_bytes() const;
+
+  // Flushed tables that wait to be freed (Shard::detached), in all shards.
+  std::atomic<uint32_t> flushed_tables{0};
 
   // The table of a database in a shard, made if need be. The shard's guard is held.
   Table& table(Shard& shard, uint32_t db);

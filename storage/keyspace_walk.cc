@@ -81,6 +81,7 @@ uint64_t detach_table(Access& access, Shard& shard, uint32_t db) {
   ++shard.version;
   table->set_db(Table::kDetached);
   shard.detached.push_back(std::move(table));
+  access.keyspace().flushed_tables.fetch_add(1, std::memory_order_relaxed);
   return keys;
 }
 
@@ -311,12 +312,14 @@ size_t reclaim_detached(Access& access, Shard& shard, size_t budget) {
       uncount(shard, entry, ops.type);
       shard.external_bytes -= ops.external_bytes(entry.value());
       ops.destroy(entry.value(), access.garbage());
-      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(entry);
+      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
       shard.arena.free(handle, total);
       ++freed;
     });
     left -= std::min(left, done);
-    if (table.drained()) shard.detached.pop_front();
+    if (!table.drained()) continue;
+    shard.detached.pop_front();
+    access.keyspace().flushed_tables.fetch_sub(1, std::memory_order_relaxed);
   }
   return freed;
 }

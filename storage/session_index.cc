@@ -13,6 +13,7 @@ namespace {
 
 using Links = std::vector<uint64_t>;
 constexpr size_t kPruneAbove = 16;  // links of one session, before stale ones are looked for
+constexpr size_t kLinksOverhead = sizeof(Links) + 32;  // and what the allocator takes
 
 Links* many_links(const Entry& session) {
   CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.has(Entry::kManyLinks));
@@ -20,6 +21,34 @@ Links* many_links(const Entry& session) {
   Links* links = nullptr;
   std::memcpy(&links, &word, sizeof links);
   return links;
+}
+
+// Keeps the shard's account of what the links of a session take.
+class AccountLinks {
+ public:
+  AccountLinks(Shard& shard, const Entry& session)
+      : shard_(shard), session_(session), before_(SessionIndex::link_bytes(session)) {}
+  ~AccountLinks() { shard_.external_bytes += SessionIndex::link_bytes(session_) - before_; }
+  AccountLinks(const AccountLinks&) = delete;
+  AccountLinks& operator=(const AccountLinks&) = delete;
+
+ private:
+  Shard& shard_;
+  const Entry& session_;
+  size_t before_;
+};
+
+void free_links(Entry& session) {
+  if (session.has(Entry::kManyLinks)) {
+    const std::unique_ptr<Links> freed(many_links(session));
+    session.set_flag(Entry::kManyLinks, false);
+  }
+  session.set_link(0);
+}
+
+void shrink(Links& links) {
+  constexpr size_t kSmall = 16;
+  if (links.capacity() > kSmall && links.capacity() / 4 >= links.size()) links.shrink_to_fit();
 }
 
 bool is_set(const Entry& entry) { return entry.type() == Type::kSet; }
@@ -37,7 +66,13 @@ std::vector<uint64_t> SessionIndex::links_of(const Entry& session) {
   return {session.link()};
 }
 
-void SessionIndex::add_link(Entry& session, uint64_t set_hash) {
+size_t SessionIndex::link_bytes(const Entry& session) {
+  if (!session.has(Entry::kManyLinks)) return 0;
+  return kLinksOverhead + many_links(session)->capacity() * sizeof(Links::value_type);
+}
+
+void SessionIndex::add_link(Shard& shard, Entry& session, uint64_t set_hash) {
+  const AccountLinks account(shard, session);
   CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.role() == KeyRole::kSession);
   if (session.has(Entry::kManyLinks)) {
     Links& links = *many_links(session);
@@ -53,22 +88,24 @@ void SessionIndex::add_link(Entry& session, uint64_t set_hash) {
   }
 }
 
-void SessionIndex::drop_link(Entry& session, uint64_t set_hash) {
+void SessionIndex::drop_link(Shard& shard, Entry& session, uint64_t set_hash) {
   if (session.has(Entry::kManyLinks)) {
+    const AccountLinks account(shard, session);
     Links& links = *many_links(session);
     std::erase(links, set_hash);
-    if (links.empty()) clear_links(session);
+    if (links.empty()) {
+      free_links(session);
+    } else {
+      shrink(links);
+    }
   } else if (session.link() == set_hash) {
     session.set_link(0);
   }
 }
 
-void SessionIndex::clear_links(Entry& session) {
-  if (session.has(Entry::kManyLinks)) {
-    const std::unique_ptr<Links> freed(many_links(session));
-    session.set_flag(Entry::kManyLinks, false);
-  }
-  session.set_link(0);
+void SessionIndex::clear_links(Shard& shard, Entry& session) {
+  const AccountLinks account(shard, session);
+  free_links(session);
 }
 
 Found SessionIndex::find_session(Access& access, uint64_t hash, PackedId id) {
@@ -101,32 +138,34 @@ void SessionIndex::session_created(Access& access, const KeyRef& key, Entry& ent
   ++shard.counts.sessions_created;
   if (shard.pending.empty()) return;
   for (const uint64_t set_hash : shard.pending.take(access.db(), key.hash(), key.id()))
-    add_link(entry, set_hash);
+    add_link(shard, entry, set_hash);
 }
 
 void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member) {
   const uint64_t hash = access.schema().session_hash(member);
   const Found session = find_session(access, hash, member);
   if (session && is_live_session(*session.entry, access.now_ms())) {
-    add_link(*session.entry, set.hash());
-    if (session->has(Entry::kManyLinks)) prune_links(access, *session.entry, member);
+    add_link(*session.shard, *session.entry, set.hash());
+    if (session->has(Entry::kManyLinks)) prune_links(access, session, member);
     return;
   }
   // One that stands there expired: a link left from an earlier membership must not take this id out with it.
-  if (session && session->has(Entry::kHasLink)) drop_link(*session.entry, set.hash());
+  if (session && session->has(Entry::kHasLink)) drop_link(*session.shard, *session.entry, set.hash());
   const int64_t wait_ms = access.keyspace().settings().pending_ms.load(std::memory_order_relaxed);
   session.shard->pending.add(access.db(), hash, member, set.hash(), access.now_ms() + wait_ms);
 }
 
 // Links left by sets that dropped the id unseen would add up: drops those that are known to be stale.
-void SessionIndex::prune_links(Access& access, Entry& session, PackedId id) {
-  Links& links = *many_links(session);
+void SessionIndex::prune_links(Access& access, const Found& session, PackedId id) {
+  const AccountLinks account(*session.shard, *session.entry);
+  Links& links = *many_links(*session.entry);
   if (links.size() <= kPruneAbove) return;
   std::erase_if(links, [&](uint64_t hash) {
     if (!access.guard().try_add(access.keyspace().shard_of(hash))) return false;
     const Found set = find_set(access, hash);
     return !set || !set_contains_id(*set.entry, id);
   });
+  shrink(links);
 }
 
 void SessionIndex::member_removed(Access& access, const KeyRef& set, PackedId member) {
@@ -134,7 +173,7 @@ void SessionIndex::member_removed(Access& access, const KeyRef& set, PackedId me
   const uint32_t shard = access.keyspace().shard_of(hash);
   if (!access.guard().holds(shard)) return;  // a stale link does no harm
   const Found session = find_session(access, hash, member);
-  if (session && session->has(Entry::kHasLink)) drop_link(*session.entry, set.hash());
+  if (session && session->has(Entry::kHasLink)) drop_link(*session.shard, *session.entry, set.hash());
   PendingIds& pending = access.keyspace().shard(shard).pending;
   if (!pending.empty()) pending.remove(access.db(), hash, member, set.hash());
 }

@@ -46,9 +46,10 @@ class SessionIndex {
   // --- called by Access
   static void session_created(Access& access, const KeyRef& key, Entry& entry);
   static std::vector<uint64_t> links_of(const Entry& session);
-  static void add_link(Entry& session, uint64_t set_hash);
-  static void drop_link(Entry& session, uint64_t set_hash);
-  static void clear_links(Entry& session);
+  static size_t link_bytes(const Entry& session);  // of a vector of links, in the shard's account
+  static void add_link(Shard& shard, Entry& session, uint64_t set_hash);
+  static void drop_link(Shard& shard, Entry& session, uint64_t set_hash);
+  static void clear_links(Shard& shard, Entry& session);
   // Removes the id from the linked sets. All their guards are held.
   static void leave_sets(Access& access, PackedId id, std::span<const uint64_t> set_hashes);
 
@@ -58,7 +59,7 @@ class SessionIndex {
  private:
   static Found find_session(Access& access, uint64_t hash, PackedId id);
   static Found find_set(Access& access, uint64_t hash);
-  static void prune_links(Access& access, Entry& session, PackedId id);
+  static void prune_links(Access& access, const Found& session, PackedId id);
 };
 
 }  // namespace cloakroom::storage

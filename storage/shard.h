@@ -48,11 +48,13 @@ struct alignas(64) Shard {
 
   // Bytes of entries, tables and what values own outside them.
   size_t memory_bytes() const { return memory.load(std::memory_order_relaxed); }
-  // To be called before the guard is released after a change.
-  void publish_memory() {
+  // To be called before the guard is released after a change. Returns by how much the memory has grown.
+  int64_t publish_memory() {
     const size_t now = arena.used_bytes() + segments.used_bytes() + external_bytes + pending.used_bytes();
+    const size_t before = memory.load(std::memory_order_relaxed);
     // A read must not make the line travel between cores.
-    if (now != memory.load(std::memory_order_relaxed)) memory.store(now, std::memory_order_relaxed);
+    if (now != before) memory.store(now, std::memory_order_relaxed);
+    return static_cast<int64_t>(now - before);
   }
 
   Lock lock;

@@ -11,7 +11,7 @@ namespace cloakroom::storage {
 namespace {
 
 using InlineSize = uint16_t;
-constexpr size_t kSharedOverhead = sizeof(BigString) + 32;  // and the control block of its bytes
+constexpr size_t kSharedOverhead = sizeof(BigString) + 32;  // and the control block of adopted bytes
 constexpr size_t kFreeGrowth = size_t{1} << 20;             // as Redis: doubling up to here
 
 static_assert(kMaxInlineString <= UINT16_MAX);
@@ -22,8 +22,6 @@ BigString* big_at(const char* value) {
   return big;
 }
 
-size_t external_bytes_of(const BigString& big) { return kSharedOverhead + big.capacity; }
-
 size_t int_stored(const char*) { return sizeof(int64_t); }
 size_t inline_stored(const char* value) {
   InlineSize size;
@@ -32,7 +30,8 @@ size_t inline_stored(const char* value) {
 }
 size_t shared_stored(const char*) { return sizeof(BigString*); }
 size_t nothing_outside(const char*) { return 0; }
-size_t shared_external(const char* value) { return external_bytes_of(*big_at(value)); }
+size_t shared_external(const char*) { return kSharedOverhead; }
+size_t shared_bytes(const char* value) { return big_at(value)->capacity; }
 
 void destroy_nothing(const char*, Garbage&) {}
 void destroy_shared(const char* value, Garbage& garbage) {
@@ -55,8 +54,8 @@ constexpr ValueOps kEmbeddedOps = {Type::kString,   "embstr",        inline_stor
                                    nothing_outside, destroy_nothing, inline_clone};
 constexpr ValueOps kRawOps = {Type::kString,   "raw",           inline_stored,
                               nothing_outside, destroy_nothing, inline_clone};
-constexpr ValueOps kSharedOps = {Type::kString,   "raw",          shared_stored,
-                                 shared_external, destroy_shared, shared_clone};
+constexpr ValueOps kSharedOps = {Type::kString,  "raw",        shared_stored, shared_external,
+                                 destroy_shared, shared_clone, shared_bytes};
 
 size_t grown(size_t needed) { return needed + std::min(needed, std::max(kFreeGrowth, needed / 4)); }
 
@@ -71,7 +70,7 @@ void put_int(char* out, int64_t number) { std::memcpy(out, &number, sizeof numbe
 void emplace_big(Access& access, Found& found, const KeyRef& key, std::unique_ptr<BigString> big,
                  Deadline deadline) {
   char* out = access.emplace(found, key, Kind::kStringShared, sizeof(BigString*), deadline);
-  access.account(found, static_cast<int64_t>(external_bytes_of(*big)));
+  access.account(found, static_cast<int64_t>(kSharedOverhead));
   const BigString* pointer = big.release();
   std::memcpy(out, &pointer, sizeof pointer);
 }
@@ -83,7 +82,7 @@ char* emplace_bytes(Access& access, Found& found, const KeyRef& key, Kind inline
     return put_inline(access.emplace(found, key, inline_kind, sizeof(InlineSize) + size, deadline), size);
   }
   auto big = std::make_unique<BigString>();
-  big->bytes = std::make_shared_for_overwrite<char[]>(capacity);
+  big->bytes = make_big_bytes(capacity);
   big->size = size;
   big->capacity = capacity;
   char* bytes = big->bytes.get();
@@ -95,7 +94,7 @@ void set_bytes(Access& access, Found& found, const KeyRef& key, const NewString&
   const std::string_view text = value.text;
   if (text.size() > kMaxInlineString && value.owned != nullptr && *value.owned != nullptr) {
     auto big = std::make_unique<BigString>();
-    big->bytes = std::shared_ptr<char[]>(*value.owned, const_cast<char*>(text.data()));
+    big->bytes = adopt_big_bytes(*value.owned, const_cast<char*>(text.data()), text.size());
     big->size = big->capacity = text.size();
     emplace_big(access, found, key, std::move(big), deadline);
     return;
@@ -105,24 +104,15 @@ void set_bytes(Access& access, Found& found, const KeyRef& key, const NewString&
   std::memcpy(out, text.data(), text.size());
 }
 
-// Whether no reply and no copy of the value reads the bytes. Copying the pointer first is a read-modify-write
-// of the count: it makes what the last reader did happen before our change, which use_count() alone does not.
-bool sole_owner(const BigString& big) {
-  const std::shared_ptr<char[]> pin = big.bytes;
-  return pin.use_count() == 2;
-}
-
 // Makes the bytes of `big` ours alone, with room for `size`.
-void make_writable(Access& access, Found& found, BigString& big, size_t size) {
-  if (big.capacity >= size && sole_owner(big)) return;
-  const size_t before = external_bytes_of(big);
+void make_writable(Access& access, BigString& big, size_t size) {
+  if (big.capacity >= size && held_once(big.bytes)) return;
   const size_t capacity = big.capacity >= size ? size : grown(size);
-  std::shared_ptr<char[]> bytes = std::make_shared_for_overwrite<char[]>(capacity);
+  BigBytes bytes = make_big_bytes(capacity);
   std::memcpy(bytes.get(), big.bytes.get(), big.size);
   big.bytes.swap(bytes);
   big.capacity = capacity;
   access.garbage().emplace_back(std::move(bytes));
-  access.account(found, static_cast<int64_t>(external_bytes_of(big)) - static_cast<int64_t>(before));
 }
 
 void put_range(char* bytes, size_t old_size, size_t offset, std::string_view part) {
@@ -135,7 +125,7 @@ size_t overwrite(Access& access, Found& found, const KeyRef& key, size_t offset,
   if (found->kind() == Kind::kStringShared) {
     BigString& big = *big_at(found->value());
     const size_t size = std::max(big.size, offset + part.size());
-    make_writable(access, found, big, size);
+    make_writable(access, big, size);
     put_range(big.bytes.get(), big.size, offset, part);
     big.size = size;
     return size;

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "storage/access.h"
+#include "storage/big_bytes.h"
 #include "storage/entry.h"
 #include "storage/number.h"
 #include "storage/status.h"
@@ -28,7 +29,7 @@ inline constexpr size_t kMaxInlineString =
 // Bytes of a long string. Whoever holds a copy of `bytes` may read the first `size` of them without a guard:
 // they are only ever changed while nobody else holds one.
 struct BigString {
-  std::shared_ptr<char[]> bytes;
+  BigBytes bytes;
   size_t size = 0;
   size_t capacity = 0;
 };
@@ -69,7 +70,7 @@ size_t string_size(const Entry& string);
 // alive: a text too long to stand in the entry is shared instead of copied.
 struct NewString {
   std::string_view text;
-  const std::shared_ptr<char[]>* owned = nullptr;
+  const BigBytes* owned = nullptr;
 };
 
 // Replaces what stands at the key, of any type, or creates it; encoded as SET does (int, embstr, raw).

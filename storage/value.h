@@ -35,9 +35,14 @@ struct ValueOps {
   Type type;
   const char* encoding;                         // as OBJECT ENCODING names it in Redis 7.0
   size_t (*stored_bytes)(const char* value);    // of the value part itself
-  size_t (*external_bytes)(const char* value);  // owned outside the entry; O(1)
+  size_t (*external_bytes)(const char* value);  // in the shard's account; O(1)
   void (*destroy)(const char* value, Garbage& garbage);
   std::string (*clone)(const char* value);  // the value part of an equal, independent value
+  // Outside the entry, with an account of their own (big_bytes.h); null: none.
+  size_t (*shared_bytes)(const char* value) = nullptr;
+  size_t outside_bytes(const char* value) const {
+    return external_bytes(value) + (shared_bytes == nullptr ? 0 : shared_bytes(value));
+  }
 };
 
 const ValueOps& value_ops(Kind kind);

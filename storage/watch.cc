@@ -15,6 +15,8 @@ void WatchTable::remove(uint32_t db, const KeyRef& key, Watcher& watcher) {
     at = found ? by_hash_.erase(at) : std::next(at);
     watcher.places -= found;
   }
+  constexpr size_t kKeptBuckets = 1024;
+  if (by_hash_.empty() && by_hash_.bucket_count() > kKeptBuckets) by_hash_ = {};
 }
 
 bool WatchTable::already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const {

@@ -53,6 +53,13 @@ class WatchTable {
     Watcher* watcher;
     bool already_gone;
   };
+  static constexpr size_t kNodeBytes = sizeof(Watch) + 48;  // with hash, links and what the allocator takes
+
+ public:
+  // What watching a key of this many bytes takes here, about. It is the watching client's.
+  static size_t bytes_for(size_t key_bytes) { return kNodeBytes + key_bytes; }
+
+ private:
   static bool is(const Watch& w, uint32_t db, const KeyRef& key, const Watcher& watcher) {
     return w.watcher == &watcher && w.db == db && w.form == key.form() && w.stored == key.stored();
   }

@@ -17,7 +17,7 @@ TEST_CASE("Eviction beside writers keeps memory near the limit and harms nobody"
   const Crowd::Worker writer = [&](Commands& cmd) {
     Evictor evictor(cmd.access);
     for (int i = 0; i < rounds; ++i) {
-      evictor.make_room(kLimit, 0, EvictionPolicy::kAllKeysLru, 5);
+      evictor.make_room({kLimit, 0, EvictionPolicy::kAllKeysLru, 5, 500});
       cmd.access.select(0);
       const std::string id = std::to_string(cmd.access.random() % 3000);
       cmd.set("session:" + id, payload);

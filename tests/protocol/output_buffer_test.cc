@@ -98,6 +98,7 @@ TEST_CASE("output buffer: a shared value is not copied, is counted, and is let g
   CHECK(owner.use_count() == 2);
   CHECK(buffer.size() == 100'011);
   CHECK(buffer.memory_bytes() > 100'000);
+  CHECK(buffer.own_bytes() < 5'000);
   iovec pieces[8];
   REQUIRE(buffer.gather(pieces) == 3);
   CHECK(pieces[1].iov_base == owner.get());

@@ -368,6 +368,7 @@ class Simulation {
       Sums& sum = sums[&shard];
       sum.entries += Arena::block_bytes(entry.total_bytes());
       sum.external += value_ops(entry.kind()).external_bytes(entry.value());
+      if (entry.has(Entry::kHasLink)) sum.external += SessionIndex::link_bytes(entry);
       sum.alive += !entry.expired(now());
       sum.sessions += entry.role() == KeyRole::kSession && entry.type() != Type::kSet;
       sum.user_sets += entry.role() == KeyRole::kUserSessions && entry.type() == Type::kSet;

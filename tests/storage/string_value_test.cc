@@ -96,6 +96,51 @@ TEST_CASE("a string is encoded as SET does, at every threshold") {
   }
   fixture.erase("k");
   CHECK(fixture.value_bytes() == 0);
+  CHECK(big_bytes_alive() == 0);
+}
+
+TEST_CASE("Long strings count once, for as long as anybody holds them") {
+  constexpr size_t kSize = 100'000;
+  const auto about = [](size_t bytes) { return bytes >= kSize && bytes < kSize + 200; };
+  Fixture fixture;
+  const size_t empty = fixture.keyspace.memory_bytes();
+  const int64_t before = big_bytes_of_this_thread();
+  BigBytes argument = std::make_shared<char[]>(kSize);
+  const std::string_view text(argument.get(), kSize);
+  fixture.with("taken", [&](const KeyRef& key) {
+    Found found = fixture.access.write(key);
+    string_set(fixture.access, found, key, {text, &argument}, Deadline::kClear);
+  });
+  CHECK(big_bytes_alive() == kSize);
+  fixture.with("taken", [&](const KeyRef& key) {
+    CHECK_FALSE(held_once(big_string(*fixture.access.read(key).entry).bytes));  // the request reads it
+    argument.reset();
+    CHECK(held_once(big_string(*fixture.access.read(key).entry).bytes));
+  });
+  CHECK(fixture.keyspace.memory_bytes() >= empty + kSize);
+  BigBytes reply = fixture.with(
+      "taken", [&](const KeyRef& key) { return big_string(*fixture.access.read(key).entry).bytes; });
+  fixture.with_all([&] {
+    const KeyRef from = fixture.key("taken");
+    const KeyRef to = fixture.key("copy");
+    Found source = fixture.access.read(from);
+    Found target = fixture.access.write(to);
+    fixture.access.attach(target, to, fixture.access.copy(source));
+  });
+  CHECK(big_bytes_alive() == kSize);
+  fixture.erase("taken");
+  fixture.erase("copy");
+  CHECK(fixture.value_bytes() == 0);
+  CHECK(big_bytes_alive() == kSize);
+  CHECK(fixture.keyspace.memory_bytes() >= kSize);
+  reply.reset();
+  CHECK(big_bytes_alive() == 0);
+  set(fixture, "made", std::string(kSize, 'x'));
+  CHECK(about(big_bytes_alive()));
+  CHECK(big_bytes_of_this_thread() - before == static_cast<int64_t>(big_bytes_alive()));
+  std::thread other([&fixture] { fixture.erase("made"); });
+  other.join();
+  CHECK(big_bytes_alive() == 0);
 }
 
 TEST_CASE("numbers") {
@@ -248,6 +293,8 @@ class Play {
   void finish() {
     for (int i = 0; i < 6; ++i) fixture.erase("key" + std::to_string(i));
     CHECK(fixture.value_bytes() == 0);
+    held_.clear();
+    CHECK(big_bytes_alive() == 0);
   }
 
   Fixture fixture;
