@@ -32,7 +32,7 @@ struct RequestParser::Pending {
   size_t block_filled = 0;
 };
 
-SharedBytes* Request::big(size_t i) const {
+const SharedBytes* Request::big(size_t i) const {
   auto& bigs = batch_->bigs_;
   const auto found =
       std::lower_bound(bigs.begin(), bigs.end(), i, [](const auto& b, size_t arg) { return b.arg < arg; });

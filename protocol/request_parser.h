@@ -56,9 +56,9 @@ struct Request {
   size_t wire_bytes = 0;                   // of this request, all framing included
 
   // The owner of argument i when it was read into a block of its own, else null. The block holds at least
-  // args[i].size() bytes from args[i].data(). Moving out of it is allowed and keeps args[i] valid with the
-  // new owner.
-  SharedBytes* big(size_t i) const;
+  // args[i].size() bytes from args[i].data(). Who wants to keep them takes a share: while the batch holds its
+  // own, no other share may change or free what args[i] shows.
+  const SharedBytes* big(size_t i) const;
 
  private:
   friend class RequestParser;
@@ -81,7 +81,7 @@ class RequestBatch {
   const Request* begin() const { return requests_.get(); }
   const Request* end() const { return requests_.get() + size_; }
 
-  // Drops the requests and the big blocks nobody moved out. next() begins with it; call it also when the
+  // Drops the requests and its shares of the big blocks. next() begins with it; call it also when the
   // thread goes idle, so that no block is held longer than its request.
   void clear();
 

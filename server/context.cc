@@ -24,7 +24,7 @@ void KeyCache::shrink() {
 
 const storage::KeyRef& Context::key(size_t index) { return keys.get(index, args[index]); }
 
-protocol::SharedBytes* Context::big(size_t index) {
+const protocol::SharedBytes* Context::big(size_t index) {
   return request == nullptr ? nullptr : request->big(index);
 }
 

@@ -66,8 +66,9 @@ struct Context {
 
   // Stored form and hash of the key at argument `index`; computed once, stays valid during the command.
   const storage::KeyRef& key(size_t index);
-  // The buffer of a large argument (storage may take it over by moving), or null.
-  protocol::SharedBytes* big(size_t index);
+  // The buffer of a large argument, for storage to share, or null. What is shared becomes others' as soon as
+  // the guards go; that the batch keeps a share keeps the argument as it was until the batch is cleared.
+  const protocol::SharedBytes* big(size_t index);
 
   size_t argc() const { return args.size(); }
   std::string_view arg(size_t index) const { return args[index]; }

@@ -95,7 +95,7 @@ void set_bytes(Access& access, Found& found, const KeyRef& key, const NewString&
   const std::string_view text = value.text;
   if (text.size() > kMaxInlineString && value.owned != nullptr && *value.owned != nullptr) {
     auto big = std::make_unique<BigString>();
-    big->bytes = std::shared_ptr<char[]>(std::move(*value.owned), const_cast<char*>(text.data()));
+    big->bytes = std::shared_ptr<char[]>(*value.owned, const_cast<char*>(text.data()));
     big->size = big->capacity = text.size();
     emplace_big(access, found, key, std::move(big), deadline);
     return;

@@ -65,11 +65,11 @@ inline std::string_view string_bytes(const Entry& string, char* int_buffer) {
 
 size_t string_size(const Entry& string);
 
-// Bytes about to become a string; not part of the value they replace. `owned`, when given, keeps `text` alive
-// and may be taken over by moving; it is left alone when the text is short enough to stand in the entry.
+// Bytes about to become a string; not part of the value they replace. `owned`, when given, keeps `text`
+// alive: a text too long to stand in the entry is shared instead of copied.
 struct NewString {
   std::string_view text;
-  std::shared_ptr<char[]>* owned = nullptr;
+  const std::shared_ptr<char[]>* owned = nullptr;
 };
 
 // Replaces what stands at the key, of any type, or creates it; encoded as SET does (int, embstr, raw).

@@ -261,7 +261,7 @@ TEST_CASE("request parser: a big bulk is read into a block of its own") {
           CHECK(request.big(3) == nullptr);
           REQUIRE(request.big(2) != nullptr);
           CHECK(request.big(2)->get() == request.args[2].data());
-          kept = std::move(*request.big(2));
+          kept = *request.big(2);
         }
       } while (status == RequestParser::Status::kMore);
       f.parser.park();
