@@ -71,6 +71,7 @@ struct IoThread {
   std::array<Slot, kGroup> slots;
   Slot spare_slot;             // for what does not come from the poller
   protocol::OutputBuffer out;  // replies of the batch being run
+  size_t flush_bytes = 0;      // of them, sent before the next command
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
   ExecScratch exec_scratch;

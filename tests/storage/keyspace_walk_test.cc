@@ -31,6 +31,7 @@ std::multiset<std::string> listed(Fixture& f, std::string_view pattern = "*") {
   std::multiset<std::string> out;
   list_keys(f.access, KeyFilter(f.access.schema(), pattern), [&](const TextList& keys) {
     for (size_t i = 0; i < keys.size(); ++i) out.insert(std::string(keys[i]));
+    return true;
   });
   return out;
 }
@@ -76,6 +77,28 @@ size_t shard_memory(Fixture& f) {
   for (const Shard* shard : f.keyspace.shards()) sum += shard->arena.used_bytes() + shard->external_bytes;
   return sum;
 }
+
+// A watch of a key, until the end of its scope.
+class Watching {
+ public:
+  Watching(Fixture& fixture, uint32_t db, std::string_view key) : fixture_(fixture), db_(db), key_(key) {
+    fixture_.access.select(db_);
+    fixture_.with(key_, [&](const KeyRef& ref) { fixture_.access.watch(ref, watcher_); });
+  }
+  ~Watching() {
+    fixture_.with(key_, [&](const KeyRef& ref) { fixture_.access.unwatch(db_, ref, watcher_); });
+  }
+  Watching(const Watching&) = delete;
+  Watching& operator=(const Watching&) = delete;
+
+  bool dirty() const { return watcher_.dirty; }
+
+ private:
+  Fixture& fixture_;
+  const uint32_t db_;
+  const std::string_view key_;
+  Watcher watcher_;
+};
 
 }  // namespace
 
@@ -356,29 +379,21 @@ TEST_CASE("reclaim_flushed leaves nothing, in no database") {
 }
 
 TEST_CASE("FLUSH marks the watchers of what was there, and of nothing else") {
-  Watcher here, absent, expired, elsewhere;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "here");
   put(f, "expiring", "v", f.clock.wall_ms() + 1);
   f.advance(2);
-  const auto watch = [&](std::string_view text, Watcher& watcher) {
-    f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
-  };
-  watch("here", here);
-  watch("absent", absent);
-  watch("expiring", expired);
-  f.access.select(2);
-  watch("here", elsewhere);
+  const Watching here(f, 0, "here"), absent(f, 0, "absent"), expired(f, 0, "expiring"),
+      elsewhere(f, 2, "here");
   f.access.select(0);
   f.with_all([&] { flush_db(f.access); });
-  CHECK(here.dirty);
-  CHECK_FALSE(absent.dirty);
-  CHECK_FALSE(expired.dirty);
-  CHECK_FALSE(elsewhere.dirty);
+  CHECK(here.dirty());
+  CHECK_FALSE(absent.dirty());
+  CHECK_FALSE(expired.dirty());
+  CHECK_FALSE(elsewhere.dirty());
 }
 
 TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks watchers of either side") {
-  Watcher only0, only1, absent, passed;  // outlives the fixture, whose end touches the keys
   Fixture f;
   put(f, "only0", "zero");
   put(f, "both");
@@ -386,14 +401,7 @@ TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks wat
   put(f, "both");
   put(f, "only1");
   put(f, "passed", "v", f.clock.wall_ms() + 1);
-  f.access.select(0);
-  const auto watch = [&](std::string_view text, Watcher& watcher) {
-    f.with(text, [&](const KeyRef& key) { f.access.watch(key, watcher); });
-  };
-  watch("only0", only0);
-  watch("only1", only1);
-  watch("absent", absent);
-  watch("passed", passed);
+  const Watching only0(f, 0, "only0"), only1(f, 0, "only1"), absent(f, 0, "absent"), passed(f, 0, "passed");
   f.advance(2);
   f.with_all([&] {
     const KeyRef set = f.key("user_sessions:7");
@@ -403,10 +411,10 @@ TEST_CASE("SWAPDB exchanges keys, ids that wait for their session, and marks wat
   Recorder& record = f.recorded();
   f.with_all([&] { swap_databases(f.access, 0, 1); });
   CHECK(record.take_effects() == std::vector<std::vector<std::string>>{{"SWAPDB", "0", "1"}});
-  CHECK(only0.dirty);
-  CHECK(only1.dirty);
-  CHECK_FALSE(absent.dirty);
-  CHECK_FALSE(passed.dirty);  // from no key to an expired one
+  CHECK(only0.dirty());
+  CHECK(only1.dirty());
+  CHECK_FALSE(absent.dirty());
+  CHECK_FALSE(passed.dirty());  // from no key to an expired one
   CHECK(listed(f) == std::multiset<std::string>{"both", "only1"});
   f.access.select(1);
   CHECK(listed(f) == std::multiset<std::string>{"both", "only0", "user_sessions:7"});
