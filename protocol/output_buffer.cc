@@ -11,6 +11,7 @@ namespace {
 constexpr size_t kFirstBytes = 1024;
 constexpr size_t kCompactBytes = 64 * 1024;
 constexpr size_t kCompactRefs = 1024;
+constexpr size_t kTakeBytes = 64 * 1024;  // copying more costs more than to begin with new memory
 
 }  // namespace
 
@@ -32,19 +33,33 @@ size_t OutputBuffer::memory_bytes() const {
   return block_.capacity() + sizeof(Refs) + refs_->list.capacity() * sizeof(Ref) + refs_->bytes;
 }
 
-void OutputBuffer::grow(size_t n) {
-  block_.resize(std::max({kFirstBytes, block_.capacity() * 2, used_ + n}));
+char* OutputBuffer::grow(size_t n) {
+  if (overflowed_ || n > limit_ || size() > limit_ - n) {
+    overflow();
+    return nullptr;
+  }
+  const size_t most = limit_ < SIZE_MAX - head_ ? head_ + limit_ : SIZE_MAX;
+  block_.resize(std::max(used_ + n, std::min(std::max(kFirstBytes, block_.capacity() * 2), most)));
+  return block_.data() + used_;
+}
+
+void OutputBuffer::overflow() {
+  clear();
+  overflowed_ = true;
 }
 
 void OutputBuffer::append_shared(SharedBytes owner, std::string_view bytes) {
-  if (bytes.empty()) return;
+  if (bytes.empty() || overflowed_) return;
+  const bool first = !refs_ || refs_->bytes == 0;
+  if (!first && (bytes.size() > limit_ || size() > limit_ - bytes.size())) return overflow();
   if (!refs_) refs_ = std::make_unique<Refs>();
   refs_->list.push_back({used_, std::move(owner), bytes});
   refs_->bytes += bytes.size();
 }
 
 void OutputBuffer::append(OutputBuffer&& other) {
-  CLOAKROOM_PROTOCOL_ASSERT(this != &other);
+  CLOAKROOM_PROTOCOL_ASSERT(this != &other && !other.overflowed_);
+  if (empty() && !overflowed_ && other.used_ - other.head_ > kTakeBytes) return take(other);
   size_t from = other.head_;
   if (other.refs_) {
     for (size_t i = other.refs_->first; i < other.refs_->list.size(); ++i) {
@@ -58,7 +73,20 @@ void OutputBuffer::append(OutputBuffer&& other) {
   other.clear(SIZE_MAX);
 }
 
+// Without a second copy of all that a slow client has not taken.
+void OutputBuffer::take(OutputBuffer& other) {
+  CLOAKROOM_PROTOCOL_ASSERT(other.size() <= limit_);
+  clear();
+  std::swap(block_, other.block_);
+  std::swap(used_, other.used_);
+  std::swap(head_, other.head_);
+  std::swap(refs_, other.refs_);
+  compact();
+  block_.resize(used_);
+}
+
 void OutputBuffer::truncate(size_t mark) {
+  if (overflowed_) return;
   CLOAKROOM_PROTOCOL_ASSERT(mark >= head_ && mark <= used_);
   used_ = mark;
   if (!refs_) return;
@@ -71,9 +99,10 @@ void OutputBuffer::truncate(size_t mark) {
 }
 
 void OutputBuffer::insert(size_t mark, std::string_view bytes) {
+  if (overflowed_) return;
   CLOAKROOM_PROTOCOL_ASSERT(mark >= head_ && mark <= used_);
   const size_t behind = used_ - mark;
-  reserve(bytes.size());
+  if (reserve(bytes.size()) == nullptr) return;
   CLOAKROOM_PROTOCOL_ASSERT(used_ - behind == mark);
   char* at = block_.data() + mark;
   if (behind != 0) std::memmove(at + bytes.size(), at, behind);
@@ -128,6 +157,7 @@ void OutputBuffer::consume(size_t n, size_t keep_bytes) {
 
 // Without this the buffer of a reader that is slow but never stops would only grow.
 void OutputBuffer::compact() {
+  if (head_ == 0) return;
   std::memmove(block_.data(), block_.data() + head_, used_ - head_);
   used_ -= head_;
   if (refs_) {
@@ -141,6 +171,7 @@ void OutputBuffer::compact() {
 void OutputBuffer::clear(size_t keep_bytes) {
   used_ = 0;
   head_ = 0;
+  overflowed_ = false;
   refs_.reset();
   if (block_.capacity() > keep_bytes) block_.resize(0);
 }

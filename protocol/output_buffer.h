@@ -3,6 +3,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -18,6 +19,10 @@ namespace cloakroom::protocol {
 //
 // A thread keeps one warm buffer, fills it with the replies of a batch and writes it with one call; only when
 // the socket does not take everything, the rest moves to the connection's own: `own.append(std::move(warm))`.
+//
+// A limit bounds what one client can make it hold. Past it the buffer overflows: all it holds is dropped, and
+// so is all that is written to it until clear(). Half a reply never goes out, and who writes without an end
+// of his own asks overflowed().
 class OutputBuffer {
  public:
   OutputBuffer() = default;
@@ -34,22 +39,29 @@ class OutputBuffer {
   // The same without shared values, which have owners besides this buffer.
   size_t own_bytes() const { return memory_bytes() - (refs_ ? refs_->bytes : 0); }
 
-  // Room for n bytes; write at most n to it and call commit() with how many it were.
+  // Of unconsumed bytes, shared ones included; not of what it holds already. The first shared value is always
+  // taken: it costs no memory of ours, and what can be stored can be read.
+  void set_limit(size_t bytes) { limit_ = bytes; }
+  bool overflowed() const { return overflowed_; }
+
+  // Room for n bytes; write at most n to it and call commit() with how many it were. Null when overflowed.
   char* reserve(size_t n) {
-    if (__builtin_expect(block_.capacity() - used_ < n, 0)) grow(n);
+    if (__builtin_expect(block_.capacity() - used_ < n, 0)) return grow(n);
     return block_.data() + used_;
   }
   void commit(size_t n) { used_ += n; }
   void append(std::string_view bytes) {
     if (bytes.empty()) return;
-    std::memcpy(reserve(bytes.size()), bytes.data(), bytes.size());
+    char* at = reserve(bytes.size());
+    if (__builtin_expect(at == nullptr, 0)) return;
+    std::memcpy(at, bytes.data(), bytes.size());
     commit(bytes.size());
   }
   // Appends by reference: `bytes` lie in memory that `owner` keeps alive and nobody changes. Copied bytes
   // must follow before the next mark() (every reply ends in CR LF).
   void append_shared(SharedBytes owner, std::string_view bytes);
-  // Appends the unconsumed bytes of another buffer: copied bytes are copied, shared ones stay shared. `other`
-  // is empty then and keeps its memory.
+  // Appends the unconsumed bytes of another buffer, which is empty then: few are copied and leave it its
+  // memory; many become this one's with their memory when it is empty. Shared ones stay shared.
   void append(OutputBuffer&& other);
 
   // A position to come back to. Valid until consume().
@@ -65,7 +77,7 @@ class OutputBuffer {
   std::string_view flat() const { return {block_.data() + head_, used_ - head_}; }
   // n bytes were sent. When that was all, memory beyond keep_bytes is given back.
   void consume(size_t n, size_t keep_bytes = 0);
-  void clear(size_t keep_bytes = 0);
+  void clear(size_t keep_bytes = 0);  // and takes bytes again
 
  private:
   struct Ref {
@@ -78,12 +90,16 @@ class OutputBuffer {
     size_t first = 0;  // refs before it are consumed
     size_t bytes = 0;  // unconsumed
   };
-  void grow(size_t n);
+  char* grow(size_t n);
+  void overflow();
+  void take(OutputBuffer& other);
   void compact();
 
   ByteBlock block_;
   size_t used_ = 0;
   size_t head_ = 0;  // consumed
+  size_t limit_ = SIZE_MAX;
+  bool overflowed_ = false;  // then it holds nothing, and no memory: every reserve() comes to grow()
   std::unique_ptr<Refs> refs_;
 };
 

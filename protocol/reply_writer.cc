@@ -33,6 +33,7 @@ void ReplyWriter::bulk_shared(SharedBytes owner, std::string_view value) {
 void ReplyWriter::put_text(char type, std::string_view text) {
   if (muted_) return;
   char* at = out_->reserve(text.size() + 3);
+  if (__builtin_expect(at == nullptr, 0)) return;
   *at = type;
   if (!text.empty()) std::memcpy(at + 1, text.data(), text.size());
   std::memcpy(at + 1 + text.size(), "\r\n", 2);
@@ -54,6 +55,7 @@ void ReplyWriter::error(std::string_view text) {
   while (!text.empty() && (text.back() == '\r' || text.back() == '\n')) text.remove_suffix(1);
   put_text('-', text);
   // The text is already in the buffer: put right there what would end the line early.
+  if (out_->overflowed()) return;
   char* line = out_->reserve(0) - text.size() - 2;
   std::replace_if(
       line, line + text.size(), [](char c) { return c == '\r' || c == '\n'; }, ' ');

@@ -26,8 +26,17 @@ class ReplyWriter {
   bool resp3() const { return resp3_; }
 
   // While muted (CLIENT REPLY OFF or SKIP) replies are counted but not written.
-  void mute(bool yes) { muted_ = yes; }
+  void mute(bool yes) {
+    if (muted_ && !yes) pending_ = 0;  // who saw it muted may have stopped in the middle
+    muted_ = yes;
+  }
   bool muted() const { return muted_; }
+
+  // The reply has passed the limit of the buffer: the client will be closed.
+  bool overflowed() const { return out_->overflowed(); }
+  // False when nobody will read what is written from here on. A handler that makes more than the keyspace
+  // holds, or than the request, asks before each element.
+  bool wants_more() const { return !muted_ && !out_->overflowed(); }
 
   // Whole top-level replies begun so far, pushes and attributes not counted.
   uint64_t replies() const { return replies_; }
@@ -123,12 +132,14 @@ inline char* ReplyWriter::write_number(char* at, char type, int64_t value) {
 inline void ReplyWriter::put_number(char type, int64_t value) {
   if (muted_) return;
   char* begin = out_->reserve(kHeaderBytes);
+  if (__builtin_expect(begin == nullptr, 0)) return;
   out_->commit(static_cast<size_t>(write_number(begin, type, value) - begin));
 }
 
 inline void ReplyWriter::put_bulk(std::string_view value) {
   if (muted_) return;
   char* begin = out_->reserve(kHeaderBytes + value.size() + 2);
+  if (__builtin_expect(begin == nullptr, 0)) return;
   char* at = write_number(begin, '$', static_cast<int64_t>(value.size()));
   if (!value.empty()) std::memcpy(at, value.data(), value.size());
   at += value.size();

@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -19,6 +20,9 @@ namespace cloakroom::server {
 namespace {
 
 constexpr size_t kFlushBytes = 1 << 20;  // replies of one batch beyond this are sent before the next command
+constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit is configured
+// Up to here replies pass every limit: Redis keeps them outside its account of a client's output.
+constexpr uint64_t kUncountedBytes = 16 * 1024;
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
 constexpr int kReadsPerTurn = 8;  // then other connections are served
@@ -112,7 +116,7 @@ Connection::State Connection::run_batches(Slot& slot) {
 
 Connection::State Connection::run_batch(Slot& slot) {
   PreparedBatch& batch = slot.batch;
-  protocol::ReplyWriter reply(thread_.out, client_.resp.load(std::memory_order_relaxed));
+  protocol::ReplyWriter reply = begin_replies();
   for (size_t i = 0; i < batch.requests.size(); ++i) {
     if (i % Dispatcher::kWindow == 0 && (i > 0 || !slot.prefetched)) {
       thread_.dispatcher.prefetch_entries(client_, batch, i);
@@ -137,17 +141,47 @@ Connection::State Connection::run_batch(Slot& slot) {
 // What comes next; also when sending has closed the connection.
 Connection::State Connection::after_request() {
   const uint32_t flags = client_.flags.load(std::memory_order_relaxed);
-  if (__builtin_expect(flags & (Client::kCloseAfterReply | Client::kCloseNow), 0)) return State::kClosing;
+  if (__builtin_expect(flags & (Client::kCloseAfterReply | Client::kCloseNow), 0)) {
+    return thread_.out.overflowed() ? after_long_reply() : State::kClosing;
+  }
   parser_.set_authenticated((flags & Client::kAuthenticated) != 0);
-  if (__builtin_expect(thread_.out.size() <= kFlushBytes, 1)) return State::kReading;
-  send(thread_.out);
+  const bool little = thread_.out.size() <= thread_.flush_bytes && !thread_.out.overflowed();
+  return __builtin_expect(little, 1) ? State::kReading : after_long_reply();
+}
+
+Connection::State Connection::after_long_reply() {
+  const bool limited = output_limit().hard_bytes != 0;
+  if (thread_.out.overflowed() || (limited && thread_.out.size() > output_budget())) {
+    over_limit(true);
+  } else {
+    send(thread_.out);
+  }
   if (closed_) return State::kClosing;
   return own_.empty() ? State::kReading : State::kDraining;
 }
 
+const protocol::OutputLimit& Connection::output_limit() const {
+  return thread_.config().client_output_buffer_limits.of(protocol::ClientClass::kNormal);
+}
+
+// What one command may answer, whether or not the client reads it.
+uint64_t Connection::output_budget() const {
+  const uint64_t hard_bytes = output_limit().hard_bytes;
+  if (hard_bytes != 0) return std::max(hard_bytes, kUncountedBytes);
+  const auto maxmemory = static_cast<uint64_t>(thread_.config().maxmemory);
+  return maxmemory == 0 ? kMostReplyBytes : std::max<uint64_t>(maxmemory / 2, kFlushBytes);
+}
+
+protocol::ReplyWriter Connection::begin_replies() {
+  const uint64_t budget = output_budget();
+  thread_.out.set_limit(budget);
+  thread_.flush_bytes = std::min<size_t>(kFlushBytes, budget / 2);
+  return protocol::ReplyWriter(thread_.out, client_.resp.load(std::memory_order_relaxed));
+}
+
 Connection::State Connection::run_held() {
   std::vector<std::string> args = std::exchange(held_, {});
-  protocol::ReplyWriter reply(thread_.out, client_.resp.load(std::memory_order_relaxed));
+  protocol::ReplyWriter reply = begin_replies();
   if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
     held_ = std::move(args);
     client_.set(Client::kPaused, true);
@@ -232,14 +266,13 @@ void Connection::push(std::string_view bytes) {
   protocol::OutputBuffer out;
   out.append(bytes);
   send(out);
+  if (!closed_ && own_.size() > output_budget()) over_limit(true);
   if (!closed_) publish_sizes();
 }
 
 void Connection::check_output_limit() {
-  const auto& limits = thread_.config().client_output_buffer_limits;
   const int64_t now_s = thread_.server.clock.monotonic_us() / 1'000'000;
-  const auto action =
-      client_.output_limit.step(limits.of(protocol::ClientClass::kNormal), now_s, own_.memory_bytes());
+  const auto action = client_.output_limit.step(output_limit(), now_s, own_.memory_bytes());
   if (action == protocol::OutputLimitState::Action::kClose) over_limit(true);
 }
 

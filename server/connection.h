@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "protocol/output_buffer.h"
+#include "protocol/reply_writer.h"
 #include "protocol/request_parser.h"
 #include "server/client.h"
 #include "server/io_thread.h"
@@ -58,6 +59,10 @@ class Connection {
   State run_batch(Slot& slot);
   State run_held();
   State after_request();
+  State after_long_reply();
+  protocol::ReplyWriter begin_replies();
+  const protocol::OutputLimit& output_limit() const;
+  uint64_t output_budget() const;
   void settle(State state);
   void read_on(Slot& slot);
   void resume();

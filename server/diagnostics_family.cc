@@ -142,8 +142,8 @@ size_t reply_histograms(Context& ctx, const Command& command) {
 void latency_histogram(Context& ctx) {
   const auto begun = ctx.reply.begin_deferred();
   size_t shown = 0;
-  for (const std::string_view name : ctx.args.subspan(2)) {
-    if (const Command* command = ctx.server.commands.find_full(name))
+  for (size_t i = 2; i < ctx.argc() && ctx.reply.wants_more(); ++i) {
+    if (const Command* command = ctx.server.commands.find_full(ctx.arg(i)))
       shown += reply_histograms(ctx, *command);
   }
   if (ctx.argc() == 2) {

@@ -130,7 +130,7 @@ void hmget_command(Context& ctx) {
   Found found;
   if (!find_hash_to_read(ctx, found)) return;
   ctx.reply.array(ctx.argc() - 2);
-  for (const std::string_view name : ctx.args.subspan(2)) reply_field(ctx, found, name);
+  for (size_t i = 2; i < ctx.argc() && !ctx.reply.overflowed(); ++i) reply_field(ctx, found, ctx.arg(i));
 }
 
 void hexists_command(Context& ctx) {

@@ -54,7 +54,7 @@ void reply_repeated(Context& ctx, const RandomRequest& request, const storage::E
   std::vector<HashField> fields;
   if (storage::is_flat_hash(hash))
     storage::hash_for_each(hash, [&](HashField field) { fields.push_back(field); });
-  for (size_t i = 0; i < draws; ++i) {
+  for (size_t i = 0; i < draws && ctx.reply.wants_more(); ++i) {
     const bool indexed = !fields.empty();
     reply_drawn(
         ctx, request,
@@ -67,7 +67,7 @@ void reply_few(Context& ctx, const RandomRequest& request, const storage::Entry&
   const auto wanted = static_cast<size_t>(request.count);
   std::unordered_set<const char*> drawn;  // by where the name stands
   reply_count(ctx, request, wanted);
-  while (drawn.size() < wanted) {
+  while (drawn.size() < wanted && ctx.reply.wants_more()) {
     const HashField field = storage::hash_random(hash, ctx.access);
     if (drawn.insert(field.name.data()).second) reply_drawn(ctx, request, field);
   }

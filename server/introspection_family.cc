@@ -106,14 +106,16 @@ std::vector<const Command*> top_level(Context& ctx) {
 void command(Context& ctx) {
   const auto all = top_level(ctx);
   ctx.reply.array(all.size());
-  for (const Command* c : all) reply_command_info(ctx, *c);
+  for (const Command* c : all) {
+    if (ctx.reply.wants_more()) reply_command_info(ctx, *c);
+  }
 }
 
 void command_info(Context& ctx) {
   if (ctx.argc() == 2) return command(ctx);
   ctx.reply.array(ctx.argc() - 2);
-  for (const std::string_view name : ctx.args.subspan(2)) {
-    const Command* c = ctx.server.commands.find_full(name);
+  for (size_t i = 2; i < ctx.argc() && ctx.reply.wants_more(); ++i) {
+    const Command* c = ctx.server.commands.find_full(ctx.arg(i));
     c == nullptr ? ctx.reply.null() : reply_command_info(ctx, *c);
   }
 }
@@ -131,6 +133,7 @@ void command_docs(Context& ctx) {
   }
   ctx.reply.map(wanted.size());
   for (const Command* c : wanted) {
+    if (!ctx.reply.wants_more()) return;
     ctx.reply.bulk(c->full_name);
     reply_command_docs(ctx.reply, *c);
   }

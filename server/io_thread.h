@@ -73,6 +73,7 @@ struct IoThread {
   std::array<Slot, kGroup> slots;
   Slot spare_slot;             // for what does not come from the poller
   protocol::OutputBuffer out;  // replies of the batch being run
+  size_t flush_bytes = 0;      // of them, sent before the next command
   Counter client_total_bytes;  // of this thread's clients (client_memory.h)
   Counter client_own_bytes;
   Dispatcher dispatcher;

@@ -59,6 +59,7 @@ void keys_command(Context& ctx) {
   list_keys(ctx.access, filter, [&](const TextList& keys) {
     for (size_t i = 0; i < keys.size(); ++i) ctx.reply.bulk(keys[i]);
     count += keys.size();
+    return ctx.reply.wants_more();
   });
   ctx.reply.end_array(reply, count);
 }

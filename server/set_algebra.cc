@@ -146,7 +146,7 @@ void sinter_command(Context& ctx) {
   intersect(sources, [&](std::string_view member) {
     ctx.reply.bulk(member);
     ++n;
-    return true;
+    return ctx.reply.wants_more();
   });
   ctx.reply.end_set(begun, n);
 }

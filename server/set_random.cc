@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <vector>
@@ -5,6 +6,7 @@
 #include "server/arguments.h"
 #include "server/scan_arguments.h"
 #include "server/set_handlers.h"
+#include "storage/keyspace_walk.h"
 #include "storage/session_index.h"
 #include "storage/set_draw.h"
 
@@ -98,15 +100,18 @@ void srandmember_command(Context& ctx) {
     return;
   }
   if (counted && count >= 0) {
-    const auto members = storage::set_sample(*found.entry, ctx.access, static_cast<size_t>(count));
-    ctx.reply.array(members.size());
-    for (const std::string& member : members) ctx.reply.bulk(member);
+    const size_t wanted = std::min(static_cast<size_t>(count), storage::set_size(*found.entry));
+    ctx.reply.array(wanted);
+    storage::set_sample(*found.entry, ctx.access, wanted, [&](std::string_view member) {
+      ctx.reply.bulk(member);
+      return ctx.reply.wants_more();
+    });
     return;
   }
   const auto draws = static_cast<size_t>(counted ? -count : 1);
   if (counted) ctx.reply.array(draws);
   std::string member;
-  for (size_t i = 0; i < draws; ++i) {
+  for (size_t i = 0; i < draws && ctx.reply.wants_more(); ++i) {
     storage::set_random(*found.entry, ctx.access, member);
     ctx.reply.bulk(member);
   }
@@ -130,14 +135,18 @@ void sscan_command(Context& ctx) {
   ScanOptions options;
   if (!parse_scan_options(ctx, 3, options)) return;
   std::vector<std::string> members;
+  size_t bytes = 0;
   int64_t seen = 0;
   int64_t steps = 0;
   do {
     cursor = storage::set_scan(*found.entry, cursor, [&](std::string_view member) {
       ++seen;
-      if (options.wants(member)) members.emplace_back(member);
+      if (!options.wants(member)) return;
+      members.emplace_back(member);
+      bytes += sizeof member + member.size();
     });
-  } while (cursor != 0 && seen < options.count && ++steps / kStepsPerCount < options.count);
+  } while (cursor != 0 && bytes < storage::kMostScanBytes && seen < options.count &&
+           ++steps / kStepsPerCount < options.count);
   ctx.reply.array(2);
   ctx.reply.bulk_integer(static_cast<int64_t>(cursor));
   ctx.reply.array(members.size());

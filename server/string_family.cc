@@ -67,7 +67,7 @@ void get_command(Context& ctx) {
 
 void mget_command(Context& ctx) {
   ctx.reply.array(ctx.argc() - 1);
-  for (size_t i = 1; i < ctx.argc(); ++i) {
+  for (size_t i = 1; i < ctx.argc() && !ctx.reply.overflowed(); ++i) {
     const Found found = ctx.access.read(ctx.key(i));
     if (found && is_string(found)) {
       reply_string(ctx.reply, *found.entry);

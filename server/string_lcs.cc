@@ -142,7 +142,7 @@ void reply_matches(protocol::ReplyWriter& reply, const LcsRequest& request, cons
   reply.bulk("matches");
   reply.array(static_cast<size_t>(std::count_if(lcs.matches.begin(), lcs.matches.end(), wanted)));
   for (const Match& match : lcs.matches) {
-    if (!wanted(match)) continue;
+    if (!wanted(match) || !reply.wants_more()) continue;
     reply.array(request.match_lengths ? 3 : 2);
     reply_range(reply, match.a, match.size);
     reply_range(reply, match.b, match.size);

@@ -157,6 +157,8 @@ void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& 
   ctx.reply.array(transaction.queued());
   const storage::EffectGroup group(ctx.access);
   for (size_t i = 0; i < transaction.queued(); ++i) {
+    const bool unread = ctx.reply.overflowed() && transaction.command(i).is(kReadonly);
+    if (unread) continue;
     const ExecScratch::Range args = scratch.command_args[i];
     const KeyRef* first_key =
         scratch.first_keys[i] < 0 ? nullptr : &scratch.keys[static_cast<size_t>(scratch.first_keys[i])];

@@ -194,7 +194,7 @@ uint64_t count_keys(Access& access, bool alive_only) {
   return keys;
 }
 
-void list_keys(Access& access, const KeyFilter& filter, const std::function<void(const TextList&)>& emit) {
+void list_keys(Access& access, const KeyFilter& filter, const std::function<bool(const TextList&)>& emit) {
   Keyspace& keyspace = access.keyspace();
   TextList found;
   for (uint32_t i = 0; i < keyspace.shard_count(); ++i) {
@@ -205,7 +205,7 @@ void list_keys(Access& access, const KeyFilter& filter, const std::function<void
       if (table == nullptr) continue;
       table->for_each([&](const Place& place) { filter.take(*table->entry(place), access.now_ms(), found); });
     }
-    emit(found);
+    if (!emit(found)) return;
   }
 }
 
@@ -227,6 +227,7 @@ uint64_t scan_keys(Access& access, uint64_t cursor, uint64_t count, const KeyFil
         filter.take(entry, access.now_ms(), out);
       });
       --buckets_left;
+      if (out.memory_bytes() >= kMostScanBytes) buckets_left = 0;
     } while (at != 0 && seen < count && buckets_left > 0);
     if (at != 0) return static_cast<uint64_t>(number) << kShardShift | at;
     if (seen >= count || buckets_left == 0) {

@@ -26,6 +26,7 @@ class TextList {
     ends_.clear();
   }
   size_t size() const { return ends_.size(); }
+  size_t memory_bytes() const { return bytes_.size() + ends_.size() * sizeof(size_t); }
   std::string_view operator[](size_t i) const {
     const size_t begin = i == 0 ? 0 : ends_[i - 1];
     return std::string_view(bytes_).substr(begin, ends_[i] - begin);
@@ -66,9 +67,12 @@ class KeyFilter {
 // count.
 uint64_t count_keys(Access& access, bool alive_only);
 
-// KEYS: calls `emit` with the matching keys of one shard after the other, no guard held (unless it was
-// before).
-void list_keys(Access& access, const KeyFilter& filter, const std::function<void(const TextList&)>& emit);
+// KEYS: calls `emit` with the matching keys of one shard after the other until it answers false, no guard
+// held (unless it was before).
+void list_keys(Access& access, const KeyFilter& filter, const std::function<bool(const TextList&)>& emit);
+
+// A step of SCAN and SSCAN ends when it has found as much, whatever its COUNT.
+inline constexpr size_t kMostScanBytes = 16 << 20;
 
 // SCAN: appends the matching keys of the next part, looking at about `count` keys, and returns the next
 // cursor, 0 at the end. Any number is a safe cursor. Cursors are below 2^48:  shard 10 bits | Table::scan's

@@ -57,22 +57,23 @@ void set_random(const Entry& set, Access& access, std::string& out) {
   }
 }
 
-std::vector<std::string> set_sample(const Entry& set, Access& access, size_t count) {
-  std::vector<std::string> out;
+void set_sample(const Entry& set, Access& access, size_t count,
+                const std::function<bool(std::string_view)>& emit) {
   const size_t size = set_size(set);
+  CLOAKROOM_ASSERT(count <= size);
   if (count < size && count * kDrawFactor <= size) {
     std::unordered_set<std::string> drawn;
     std::string member;
     while (drawn.size() < count) {
       set_random(set, access, member);
-      if (drawn.insert(member).second) out.push_back(member);
+      if (drawn.insert(member).second && !emit(member)) return;
     }
-    return out;
+    return;
   }
+  bool going = true;
   select(set, access, count, [&](std::string_view member, bool chosen) {
-    if (chosen) out.emplace_back(member);
+    if (chosen && going) going = emit(member);
   });
-  return out;
 }
 
 std::vector<std::string> set_pop(Access& access, Found& found, const KeyRef& key, size_t count) {

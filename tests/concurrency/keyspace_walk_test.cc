@@ -51,7 +51,10 @@ void churn(Access& access, std::mt19937_64& random) {
 void walk(Access& access, std::mt19937_64& random, std::atomic<int>& faults) {
   access.select(kSteady);
   size_t listed = 0;
-  list_keys(access, KeyFilter(access.schema(), "*"), [&](const TextList& keys) { listed += keys.size(); });
+  list_keys(access, KeyFilter(access.schema(), "*"), [&](const TextList& keys) {
+    listed += keys.size();
+    return true;
+  });
   std::set<std::string> scanned;
   for (uint64_t cursor = 0;;) {
     TextList keys;
@@ -65,7 +68,7 @@ void walk(Access& access, std::mt19937_64& random, std::atomic<int>& faults) {
                      drawn.starts_with("steady");
   if (!right) ++faults;
   access.select(kChurning);
-  list_keys(access, KeyFilter(access.schema(), "session:1*"), [](const TextList&) {});
+  list_keys(access, KeyFilter(access.schema(), "session:1*"), [](const TextList&) { return true; });
   drawn.clear();
   if (random_key(access, drawn) && !drawn.starts_with("session:")) ++faults;
 }

@@ -135,3 +135,87 @@ TEST_CASE("output buffer: a slow but steady reader does not make it creep") {
   CHECK(buffer.size() == 50'000);
   CHECK(buffer.memory_bytes() < 1'000'000);
 }
+
+TEST_CASE("output buffer: many bytes change hands with their memory, without its unused part") {
+  for (const size_t sent : {0, 10, 70'000}) {
+    OutputBuffer warm;
+    OutputBuffer own;
+    own.append("gone");
+    own.consume(4, 100);
+    std::string model;
+    for (int i = 0; i < 300; ++i) {
+      const std::string text(1000, static_cast<char>('a' + i % 26));
+      warm.append(text);
+      model += text;
+      if (i != 200) continue;
+      warm.append_shared(shared_copy("shared"), "shared");
+      model += "shared";
+    }
+    const size_t half_way = warm.memory_bytes();
+    warm.consume(sent, 1 << 20);
+    own.append(std::move(warm));
+    CHECK(warm.empty());  // NOLINT(bugprone-use-after-move): promised
+    CHECK((all_of(own) == model.substr(sent)));
+    CHECK(own.memory_bytes() < model.size() - sent + 1000);
+    CHECK(own.memory_bytes() < half_way);
+    own.append("more");
+    CHECK((all_of(own) == model.substr(sent) + "more"));
+  }
+}
+
+TEST_CASE("output buffer: past its limit it holds nothing and takes nothing, until it is cleared") {
+  OutputBuffer buffer;
+  buffer.set_limit(100'000);
+  size_t most = 0;
+  for (int i = 0; i < 1000 && !buffer.overflowed(); ++i) {
+    buffer.append(std::string(999, 'x'));
+    if (!buffer.overflowed()) CHECK(buffer.size() == 999 * static_cast<size_t>(i + 1));
+    most = std::max(most, buffer.memory_bytes());
+  }
+  CHECK(most <= 100'000);
+  CHECK(most >= 99'000);
+  const auto stays_empty = [&] {
+    CHECK(buffer.overflowed());
+    CHECK(buffer.empty());
+    CHECK(buffer.size() == 0);
+    CHECK(buffer.memory_bytes() == 0);
+  };
+  stays_empty();
+  const size_t mark = buffer.mark();
+  buffer.append("x");
+  CHECK(buffer.reserve(1) == nullptr);
+  buffer.append_shared(shared_copy("shared"), "shared");
+  buffer.insert(mark, "*1\r\n");
+  buffer.truncate(mark);
+  stays_empty();
+  buffer.clear(1000);
+  CHECK_FALSE(buffer.overflowed());
+  buffer.append("again");
+  CHECK(buffer.flat() == "again");
+}
+
+TEST_CASE("output buffer: the limit is about what waits, and about shared bytes as about copied ones") {
+  const std::string half(50'000, 'x');
+  const SharedBytes large = shared_copy(std::string(300'000, 'y'));
+  OutputBuffer buffer;
+  buffer.set_limit(100'000);
+  for (int i = 0; i < 100; ++i) {  // sent as it comes
+    buffer.append(half);
+    buffer.consume(50'000, 1 << 20);
+  }
+  CHECK_FALSE(buffer.overflowed());
+  buffer.append_shared(large, {large.get(), 300'000});  // one is always taken
+  buffer.append("\r\n");
+  CHECK(buffer.size() == 300'002);
+  buffer.append_shared(large, {large.get(), 10});
+  CHECK(buffer.overflowed());
+  CHECK(large.use_count() == 1);
+  buffer.clear();
+  buffer.append_shared(large, {large.get(), 60'000});
+  buffer.append(half);
+  CHECK(buffer.overflowed());
+  buffer.clear();
+  buffer.append(half);
+  buffer.insert(7, half + half);
+  CHECK(buffer.overflowed());
+}

@@ -267,6 +267,57 @@ TEST_CASE("reply writer: while muted nothing is written") {
   CHECK(out.flat() == "+OK\r\n");
 }
 
+TEST_CASE("reply writer: past the limit no part of a reply is left, whatever comes next") {
+  const auto write_on = [](ReplyWriter& reply) {
+    reply.simple("text");
+    reply.error("ERR line\r\nend");
+    reply.integer(12345678);
+    reply.null();
+    reply.boolean(true);
+    reply.double_value(0.1);
+    reply.big_number("123");
+    reply.verbatim("text", "txt");
+    reply.bulk(std::string(1'000'000, 'x'));
+    reply.bulk_shared(shared_copy(std::string(20'000, 'x')), std::string(20'000, 'x'));
+    reply.raw("+OK\r\n");
+    reply.push(1);
+    reply.map(2);
+  };
+  for (const int protocol : {2, 3}) {
+    OutputBuffer out;
+    out.set_limit(5000);
+    ReplyWriter reply(out, protocol);
+    reply.ok();
+    const auto outer = reply.begin_deferred();
+    const auto inner = reply.begin_deferred();
+    size_t n = 0;
+    for (; n < 1'000'000 && reply.wants_more(); ++n) reply.bulk("element");
+    CHECK(n > 5000 / 13 - 3);
+    CHECK(n < 5000 / 13 + 2);
+    CHECK(reply.overflowed());
+    reply.end_set(inner, n);
+    write_on(reply);
+    reply.end_map(outer, 1);
+    CHECK(out.empty());
+    CHECK(out.memory_bytes() == 0);
+  }
+}
+
+TEST_CASE("reply writer: nobody wants more of a muted reply, and one that stopped early does not count on") {
+  OutputBuffer out;
+  ReplyWriter reply(out);
+  CHECK(reply.wants_more());
+  reply.mute(true);
+  CHECK_FALSE(reply.wants_more());
+  reply.array(1'000'000);
+  reply.bulk("the only element");
+  reply.mute(false);
+  CHECK(reply.wants_more());
+  CHECK(reply.between_replies());
+  reply.ok();
+  CHECK(reply.replies() == 2);
+}
+
 TEST_CASE("reply writer: what it writes a reader reads back, however it is split") {
   std::mt19937_64 random(7015);
   for (int round = 0; round < 200; ++round) {

@@ -63,20 +63,23 @@ class CommandFixture {
   }
 
   std::string run(const Words& words) {
+    protocol::OutputBuffer out;
+    protocol::ReplyWriter reply(out);
+    run(words, reply);
+    return std::string(out.flat());
+  }
+  void run(const Words& words, protocol::ReplyWriter& reply) {
     std::vector<std::string_view> args(words.begin(), words.end());
     const Command* command = server.commands.find(args[0]);
     if (command != nullptr && !command->subcommands.empty())
       command = server.commands.find_sub(*command, args[1]);
     KeyCache keys;
     keys.start(access.schema(), nullptr);
-    protocol::OutputBuffer out;
-    protocol::ReplyWriter reply(out);
     access.select(db());
     Context ctx{server, *server.threads[0], client_, access, *command->row, *command, args, reply, keys};
     if ((command->row->traits & kOwnGuards) == 0) take_guards(ctx);
     command->row->handler(ctx);
     access.finish();
-    return std::string(out.flat());
   }
 
   void select(uint32_t db) { client_.db = db; }

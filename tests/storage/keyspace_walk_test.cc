@@ -31,6 +31,7 @@ std::multiset<std::string> listed(Fixture& f, std::string_view pattern = "*") {
   std::multiset<std::string> out;
   list_keys(f.access, KeyFilter(f.access.schema(), pattern), [&](const TextList& keys) {
     for (size_t i = 0; i < keys.size(); ++i) out.insert(std::string(keys[i]));
+    return true;
   });
   return out;
 }

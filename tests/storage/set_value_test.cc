@@ -426,7 +426,11 @@ TEST_CASE("random members are drawn evenly, one by one and several at once") {
       constexpr int kRounds = 3000;
       sets.look("k", [&](const Found& found) {
         for (int i = 0; i < kRounds; ++i) {
-          const auto sample = set_sample(*found.entry, sets.fixture.access, count);
+          std::vector<std::string> sample;
+          set_sample(*found.entry, sets.fixture.access, count, [&](std::string_view member) {
+            sample.emplace_back(member);
+            return true;
+          });
           CHECK(Members(sample.begin(), sample.end()).size() == count);
           for (const std::string& m : sample) ++drawn[m];
         }
