@@ -162,6 +162,7 @@ TEST_CASE("One register read and written by all threads is linearizable") {
     std::atomic<uint64_t> time{1};
     std::array<std::vector<Operation>, kThreads> histories;
     std::vector<Crowd::Worker> workers;
+    workers.reserve(kThreads);
     for (int thread = 0; thread < kThreads; ++thread) {
       workers.push_back([&, thread](Commands& cmd) {
         for (int i = 0; i < 150; ++i) {

@@ -60,6 +60,7 @@ TEST_CASE("a page that was emptied serves another size") {
 TEST_CASE("regions given back are taken again") {
   RegionSource source;
   std::vector<char*> regions;
+  regions.reserve(40);
   for (int i = 0; i < 40; ++i) regions.push_back(source.take());
   for (char* region : regions) std::memset(region, 1, kRegionBytes);
   for (char* region : regions) source.give(region);

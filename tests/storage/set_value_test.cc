@@ -136,6 +136,7 @@ TEST_CASE("sets behave as std::set, whatever their members, and leave no memory 
     Sets sets;
     std::mt19937 random(static_cast<uint32_t>(pool) + 7);
     std::vector<std::string> known;
+    known.reserve(300);
     for (int i = 0; i < 300; ++i) known.push_back(member_of(random, pool));
     Members model;
     EncodingModel encoding;
@@ -204,6 +205,7 @@ TEST_CASE("ids: packed while of one form, in blocks as small as planned") {
   std::mt19937 random(3);
   const std::string key = "user_sessions:" + uuid(random);
   std::vector<std::string> ids;
+  ids.reserve(65);
   for (int i = 0; i < 65; ++i) ids.push_back(uuid(random));
   sets.fill(key, {ids[0]});
   CHECK(sets.kind(key) == Kind::kSetIds);
@@ -318,6 +320,7 @@ TEST_CASE("a draft takes the encoding its history gives, and the smallest layout
   put("k", {ids[0], "x"}, {});
   CHECK(sets.kind("k") == Kind::kSetFlat);
   std::vector<std::string> many;
+  many.reserve(513);
   for (int i = 0; i < 513; ++i) many.push_back(std::to_string(i));
   put("k", many, {"0"});
   CHECK(sets.encoding("k") == "hashtable");
