@@ -17,9 +17,9 @@ const storage::KeyRef& KeyCache::get(size_t index, std::string_view raw) {
   return key;
 }
 
-void KeyCache::shrink() {
-  keys_ = {};
-  by_argument_ = {};
+void KeyCache::shrink() {  // assigning {} would keep the memory
+  keys_ = std::deque<storage::KeyRef>();
+  by_argument_ = std::vector<Slot>();
 }
 
 const storage::KeyRef& Context::key(size_t index) { return keys.get(index, args[index]); }

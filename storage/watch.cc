@@ -16,7 +16,9 @@ void WatchTable::remove(uint32_t db, const KeyRef& key, Watcher& watcher) {
     watcher.places -= found;
   }
   constexpr size_t kKeptBuckets = 1024;
-  if (by_hash_.empty() && by_hash_.bucket_count() > kKeptBuckets) by_hash_ = {};
+  if (by_hash_.empty() && by_hash_.bucket_count() > kKeptBuckets) {
+    by_hash_ = std::unordered_multimap<uint64_t, Watch>();  // {} would keep the memory
+  }
 }
 
 bool WatchTable::already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const {
