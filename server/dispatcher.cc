@@ -22,7 +22,7 @@ template <class T>
 void empty(std::vector<T>& items) {
   constexpr size_t kKeptItems = 1024;
   items.clear();
-  if (items.capacity() > kKeptItems) items.shrink_to_fit();
+  if (__builtin_expect(items.capacity() > kKeptItems, 0)) items.shrink_to_fit();
 }
 
 // Commands that MULTI does not queue.
@@ -280,8 +280,8 @@ Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Contex
 
 void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
   const CommandRow& row = ctx.row;
-  empty(key_args_);
-  empty(uses_);
+  key_args_.clear();  // of one that was held back
+  uses_.clear();
   if (ctx.command.one_key) {
     uses_.push_back({&ctx.key(1), ctx.command.keys[0].writes(), ctx.access.db()});
   } else {
@@ -337,6 +337,8 @@ void Dispatcher::call(Client& client, Context& ctx) {
     server_.feed_monitors(thread_, client, ctx.command, ctx.args);
   }
   access.finish();
+  empty(key_args_);
+  empty(uses_);
   account(client, ctx, errors_before + queued_errors_);
 }
 

@@ -9,7 +9,6 @@
 #include <string>
 
 #include "storage/big_bytes.h"
-#include "storage/big_bytes.h"
 #include "storage/expiry.h"
 #include "storage/glob.h"
 #include "storage/session_index.h"
