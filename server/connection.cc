@@ -286,7 +286,7 @@ void Connection::over_limit(bool output) {
 
 void Connection::publish_sizes() {
   size_t held = 0;
-  for (const std::string& arg : held_) held += sizeof arg + arg.capacity();
+  for (const std::string& arg : held_) held += sizeof(std::string) + arg.capacity();
   const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
   const size_t query = parser_.memory_bytes();
   client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);

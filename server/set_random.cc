@@ -143,7 +143,7 @@ void sscan_command(Context& ctx) {
       ++seen;
       if (!options.wants(member)) return;
       members.emplace_back(member);
-      bytes += sizeof member + member.size();
+      bytes += sizeof(std::string) + member.size();
     });
   } while (cursor != 0 && bytes < storage::kMostScanBytes && seen < options.count &&
            ++steps / kStepsPerCount < options.count);

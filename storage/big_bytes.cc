@@ -68,7 +68,7 @@ BigBytes adopt_big_bytes(BigBytes owner, char* data, size_t size) {
 // Copying a pointer first is a read-modify-write of the count: it makes what the last reader did happen
 // before our change, which use_count() alone does not.
 bool held_once(const BigBytes& bytes) {
-  const BigBytes pin = bytes;
+  const BigBytes pin = bytes;  // NOLINT(performance-unnecessary-copy-initialization)
   if (pin.use_count() != 2) return false;
   const auto* const adopted = std::get_deleter<Adopted>(pin);
   if (adopted == nullptr) return true;
