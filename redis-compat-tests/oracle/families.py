@@ -10,7 +10,7 @@ from values import JUNK, ODD_COUNT, ODD_TIME, Gen, make_op  # noqa: F401
 NORMS_OF_TIME = {b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT", b"SET", b"SETEX", b"PSETEX", b"GETEX", b"CONFIG",
                  b"CLIENT", b"WAIT", b"DEBUG", b"SETRANGE", b"SHUTDOWN", b"COMMAND"}
 NO_NOISE = {b"SHUTDOWN", b"DEBUG", b"CLIENT", b"WAIT", b"QUIT", b"SPOP", b"CONFIG", b"SRANDMEMBER", b"HRANDFIELD",
-            b"RESET", b"MONITOR", b"SCAN", b"SSCAN", b"HSCAN", b"LATENCY", b"COMMAND"}
+            b"RESET", b"MONITOR", b"SCAN", b"SSCAN", b"HSCAN", b"LATENCY", b"COMMAND", b"MEMORY"}
 # Their replies differ by intention or end the transaction; allowed differences are not looked up inside EXEC.
 NOT_IN_MULTI = {b"QUIT", b"RESET", b"HELLO", b"COMMAND", b"CLIENT", b"DEBUG"}
 MAKERS = {"strings": gen_strings.MAKERS, "hashes": gen_hashes.MAKERS, "sets": gen_sets.MAKERS, "keys": gen_keys.MAKERS,

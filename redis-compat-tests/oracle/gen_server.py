@@ -109,12 +109,18 @@ def command(g):
     return [(["COMMAND", *args], "help" if args[0] == "HELP" else None)]
 
 
+def looked_up(key):
+    """Redis looks into its table for MEMORY USAGE and DEBUG OBJECT and may meet a key past its deadline, which EXISTS removes."""
+    return ["EXISTS", key], None
+
+
 def memory(g):
     sub = g.pick(("USAGE", "USAGE", "USAGE", "STATS", "DOCTOR", "HELP", "foo", "PURGE"))
     if sub == "USAGE":
-        return [(["MEMORY", g.word(sub), g.any_key(), *g.pick(((), (), (b"SAMPLES", b"0"), (b"SAMPLES", b"5"),
-                                                            (b"SAMPLES",), (b"SAMPLES", b"-1"), (b"foo",),
-                                                            (b"SAMPLES", b"abc")))], "type")]
+        key = g.any_key()
+        options = g.pick(((), (), (b"SAMPLES", b"0"), (b"SAMPLES", b"5"), (b"SAMPLES",), (b"SAMPLES", b"-1"), (b"foo",),
+                          (b"SAMPLES", b"abc")))
+        return [looked_up(key), (["MEMORY", g.word(sub), key, *options], "type")]
     return [(["MEMORY", g.word(sub)], {"STATS": "type", "HELP": "help"}.get(sub))]
 
 
@@ -147,7 +153,8 @@ DEBUGS = [
 
 def debug(g):
     if g.chance(0.3):
-        return [(["DEBUG", "OBJECT", g.any_key()], "type")]
+        key = g.any_key()
+        return [looked_up(key), (["DEBUG", "OBJECT", key], "type")]
     args, norm = g.pick(DEBUGS)
     return [(["DEBUG", *args], norm)]
 
