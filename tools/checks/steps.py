@@ -11,7 +11,7 @@ TOOLS = os.path.join(ROOT, "tools")
 # What each preset is needed for, and no more: building is most of the time of a run.
 TARGETS = {
     "release": ["cloakroom-server", "cloakroom-tests"],
-    "asan": ["cloakroom-server", "cloakroom-tests", "fuzz-targets"],
+    "asan": ["cloakroom-server", "cloakroom-tests", "cloakroom-concurrency-tests", "fuzz-targets"],
     "tsan": ["cloakroom-concurrency-tests"],
 }
 # The random command streams meet the sanitizers in every run, the other black-box suites in full ones.
