@@ -267,6 +267,11 @@ void Dispatcher::respect_pause(const Client& client, const Command& command) con
   if (paused == Pause::kPauseAll || writes) throw HeldBack{};
 }
 
+void Dispatcher::hold_back_a_turn(const Client& client) const {
+  thread_.resume_next_turn(client.id);
+  throw HeldBack{};
+}
+
 Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Context& ctx) {
   if (__builtin_expect(client.is(Client::kInMulti), 0) && !runs_inside_multi(command)) {
     client.transaction->queue(command, ctx.args);
@@ -288,6 +293,9 @@ void Dispatcher::make_plan(Context& ctx, storage::GuardPlan& plan) {
     collect_keys(ctx.command, ctx.args, key_args_);
     for (const KeyArg& arg : key_args_) uses_.push_back({&ctx.key(arg.index), arg.write, ctx.access.db()});
   }
+  if (row.traits & kNamesMembers) {
+    for (storage::KeyUse& use : uses_) use.whole = false;
+  }
   plan.keys = uses_;
   plan.ends_keys = (row.traits & kEndsKeys) != 0 || uses_.size() > 1;
   plan.everything = (row.traits & kAllGuards) != 0;
@@ -308,7 +316,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
     ctx.row.handler(ctx);
     return;
   }
-  storage::take_guards(ctx.access, plan);
+  if (!storage::take_guards(ctx.access, plan)) hold_back_a_turn(ctx.client);
   respect_pause(ctx.client, ctx.command);
   for (;;) {
     try {
@@ -316,7 +324,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
       return;
     } catch (const storage::GuardsNeeded& needed) {
       ctx.access.finish();
-      storage::take_guards_again(ctx.access, plan, needed.shards);
+      if (!storage::take_guards_again(ctx.access, plan, needed.shards)) hold_back_a_turn(ctx.client);
     }
   }
 }

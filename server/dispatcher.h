@@ -21,7 +21,7 @@ class Server;
 
 enum class Outcome : uint8_t {
   kDone,    // replied (or muted); look at the client's close flags
-  kPaused,  // not begun: CLIENT PAUSE or a full memory holds it back
+  kPaused,  // not begun: CLIENT PAUSE, a full memory or much that is due holds it back
 };
 
 // Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no
@@ -76,6 +76,9 @@ class Dispatcher {
   // Throws HeldBack when CLIENT PAUSE holds the command back. PAUSE begins under all guards: asked again once
   // those of the command are held, the answer is final.
   void respect_pause(const Client& client, const Command& command) const;
+  // Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what was
+  // due as one may at once (guard_plan.h).
+  [[noreturn]] void hold_back_a_turn(const Client& client) const;
   const Command* find_command(std::span<const std::string_view> args) const;
 
  private:

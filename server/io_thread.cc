@@ -147,6 +147,13 @@ void IoThread::wake_others() {
   to_wake.clear();
 }
 
+void IoThread::resume_next_turn(uint64_t client_id) {
+  asio::post(context, [this, client_id] {
+    const auto at = connections.find(client_id);
+    if (at != connections.end()) at->second->pause_ended();
+  });
+}
+
 void IoThread::arm_expiry(int64_t delay_ms) {
   expiry_timer_.expires_after(std::chrono::milliseconds(delay_ms));
   expiry_timer_.async_wait([this](const boost::system::error_code& error) {
@@ -163,11 +170,11 @@ void IoThread::serve_expiry() {
   int64_t wait_ms = kExpiryLongestWaitMs;
   for (uint32_t i = 0; i < share && server.active_expire.load(std::memory_order_relaxed); ++i) {
     storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
-    bool more = true;
-    while (more && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
-      more = storage::expiry_turn(access, shard, kExpiryBudget);
+    auto turn = storage::ExpiryTurn::kMore;
+    while (turn == storage::ExpiryTurn::kMore && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
+      turn = storage::expiry_turn(access, shard, kExpiryBudget);
     }
-    if (more) {  // goes on with this shard
+    if (turn == storage::ExpiryTurn::kMore) {  // goes on with this shard
       wait_ms = 0;
       break;
     }

@@ -58,6 +58,9 @@ struct IoThread {
   void wake_others();  // those in to_wake; own thread, no guards held
   void stop();
 
+  // Has the connection, which is paused, go on behind what is ready now. Own thread.
+  void resume_next_turn(uint64_t client_id);
+
   // The current configuration, refreshed between batches.
   const Config& config() const { return *config_; }
   void refresh_config();

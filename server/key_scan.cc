@@ -5,6 +5,7 @@
 #include "server/key_handlers.h"
 #include "server/scan_arguments.h"
 #include "server/server.h"
+#include "storage/guard_plan.h"
 #include "storage/keyspace_walk.h"
 #include "storage/number.h"
 
@@ -40,6 +41,12 @@ void flush(Context& ctx, uint64_t (*flush_tables)(storage::Access&)) {
   ctx.reply.ok();
 }
 
+// So that no set shows whose sessions are over. EXEC has done so before its first command.
+void end_all_due(Context& ctx) {
+  if (!ctx.access.guard().held().empty()) return;
+  if (!storage::end_all_due(ctx.access)) ctx.thread.dispatcher.hold_back_a_turn(ctx.client);
+}
+
 bool parse_swap_index(Context& ctx, size_t index, std::string_view error, int64_t& out) {
   const auto number = storage::parse_i64(ctx.arg(index));
   if (!number || *number < INT_MIN || *number > INT_MAX) {
@@ -53,6 +60,7 @@ bool parse_swap_index(Context& ctx, size_t index, std::string_view error, int64_
 }  // namespace
 
 void keys_command(Context& ctx) {
+  end_all_due(ctx);
   const KeyFilter filter(ctx.access.schema(), ctx.arg(1));
   const auto reply = ctx.reply.begin_deferred();
   size_t count = 0;
@@ -68,6 +76,7 @@ void scan_command(Context& ctx) {
   uint64_t cursor = 0;
   ScanOptions options;
   if (!parse_scan_cursor(ctx, 1, cursor) || !parse_scan_options(ctx, 2, options, true)) return;
+  end_all_due(ctx);
   const uint8_t types = options.type.data() == nullptr ? KeyFilter::kAnyType : types_named(options.type);
   const KeyFilter filter(ctx.access.schema(), options.pattern, types);
   TextList keys;
@@ -79,6 +88,7 @@ void scan_command(Context& ctx) {
 }
 
 void randomkey_command(Context& ctx) {
+  end_all_due(ctx);
   std::string key;
   if (random_key(ctx.access, key)) {
     ctx.reply.bulk(key);

@@ -119,6 +119,8 @@ void set_until(Context& ctx, Found& found, const KeyRef& key, size_t value_index
   ctx.access.set_deadline(found, key, deadline_ms);
   report_value(ctx, key, found, "set", ctx.arg(value_index));
   ctx.access.event(key, EventClass::kGeneric, "expire");
+  // A deadline in the past: it is over before anybody can see it, for the session index too.
+  if (found->expired(ctx.access.now_ms())) ctx.access.end(found, key, storage::EndCause::kExpired);
 }
 
 void set_for(Context& ctx, Unit unit) {

@@ -86,14 +86,13 @@ void ExecScratch::clear() {
   first_keys.clear();
   uses.clear();
   members.clear();
-  watched.clear();
   everything = false;
 }
 
 size_t ExecScratch::memory_bytes() const {
   const auto bytes = [](const auto& items) { return items.capacity() * sizeof(items[0]); };
   return bytes(args) + bytes(command_args) + bytes(keys) + bytes(first_keys) + bytes(uses) + bytes(members) +
-         bytes(watched) + bytes(key_args);
+         bytes(key_args);
 }
 
 std::unique_ptr<Transaction> TransactionPool::take() {

@@ -81,7 +81,6 @@ struct ExecScratch {
   std::vector<int32_t> first_keys;     // by command: the key at its argument 1, or -1
   std::vector<storage::KeyUse> uses;
   std::vector<std::string_view> members;
-  std::vector<const storage::KeyRef*> watched;
   std::vector<KeyArg> key_args;
   uint32_t db = 0;  // in which the next command of the queue will run
   bool everything = false;

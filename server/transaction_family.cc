@@ -55,10 +55,14 @@ void watch(Context& ctx) {
   for (size_t i = 1; i < ctx.argc(); ++i) {
     const auto same = [&](const Transaction::Watched& w) { return w.db == db && w.text == ctx.arg(i); };
     if (std::any_of(transaction.watched.begin(), transaction.watched.end(), same)) continue;
+    // A set is watched as it is without the sessions that are over.
     const KeyRef& key = ctx.key(i);
-    ctx.access.guard().take(ctx.access.keyspace().shard_of(key.hash()));
+    const storage::KeyUse use{&key, false, db};
+    if (!storage::take_guards(ctx.access, {.keys = {&use, 1}, .members = {}})) {
+      ctx.thread.dispatcher.hold_back_a_turn(ctx.client);
+    }
     ctx.access.watch(key, transaction.watcher);
-    ctx.access.guard().release();
+    ctx.access.finish();
     transaction.add_watched(db, ctx.arg(i));
   }
   ctx.client.watch_count.store(static_cast<uint32_t>(transaction.watched.size()), std::memory_order_relaxed);
@@ -103,7 +107,7 @@ void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& s
   for (const KeyArg& arg : scratch.key_args) {
     KeyRef& key = scratch.keys.emplace_back();
     ctx.access.schema().fill(key, args[arg.index]);
-    scratch.uses.push_back({&key, arg.write, scratch.db});
+    scratch.uses.push_back({&key, arg.write, scratch.db, (traits & kNamesMembers) == 0});
     const bool stores = (traits & kStoresSet) != 0 && arg.write;
     if (stores && storage::SessionIndex::concerns(ctx.access, key)) scratch.everything = true;
   }
@@ -124,13 +128,14 @@ void take_exec_guards(Context& ctx, const Transaction& transaction, ExecScratch&
   for (const Transaction::Watched& watched : transaction.watched) {
     KeyRef& key = scratch.keys.emplace_back();
     ctx.access.schema().fill(key, watched.text);
-    scratch.watched.push_back(&key);
+    scratch.uses.push_back({&key, false, watched.db});
   }
-  storage::take_guards(ctx.access, {.keys = scratch.uses,
-                                    .members = scratch.members,
-                                    .watched = scratch.watched,
-                                    .ends_keys = true,
-                                    .everything = scratch.everything});
+  const bool ready = storage::take_guards(ctx.access, {.keys = scratch.uses,
+                                                       .members = scratch.members,
+                                                       .ends_keys = true,
+                                                       .everything = scratch.everything,
+                                                       .every_database = scratch.everything});
+  if (!ready) ctx.thread.dispatcher.hold_back_a_turn(ctx.client);
 }
 
 // A watched key whose deadline has passed unseen counts as changed. All guards are held.

@@ -101,6 +101,13 @@ void Access::drop_value(Shard& shard, Entry& entry) {
   ops.destroy(entry.value(), garbage_);
 }
 
+// As drop_value, of a key that is a user-sessions set no more: ids may wait for it.
+void Access::part_with_value(Shard& shard, Entry& entry) {
+  const bool indexed = entry.role() == KeyRole::kUserSessions && keyspace_.session_index();
+  if (indexed && entry.type() == Type::kSet && SessionIndex::set_departed(*this, shard, entry)) return;
+  drop_value(shard, entry);
+}
+
 char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   Shard& shard = shard_for(key);
   CLOAKROOM_ASSERT(guard_.holds(shard.index) && kind != Kind::kNone);
@@ -161,11 +168,12 @@ char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, 
   const bool indexed = old.has(Entry::kHasLink);
   if (indexed && is_session_type(old_kind) && !is_session_type(kind)) {
     links = hold_links(old);
-    SessionIndex::clear_links(*found.shard, old);
+    clear_links(*found.shard, old);
     ++found.shard->counts.sessions_ended[static_cast<size_t>(EndCause::kReplaced)];
   }
   const size_t old_total = old.total_bytes();
-  if (drop) drop_value(*found.shard, old);
+  if (drop && type_of(kind) == old.type()) drop_value(*found.shard, old);
+  if (drop && type_of(kind) != old.type()) part_with_value(*found.shard, old);
   if (old_deadline != 0 && kept == 0) found.table->volatile_changed(-1);
   char* value = replace_block(found, kind, old_total, bytes, kept);
   count_role(*found.shard, key.role(), old_kind, kind);
@@ -204,7 +212,7 @@ void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) 
 
 // The links of a session about to end, once the guards of their sets are held. Throws GuardsNeeded.
 std::vector<uint64_t> Access::hold_links(const Entry& session) {
-  std::vector<uint64_t> links = SessionIndex::links_of(session);
+  std::vector<uint64_t> links = links_of(session);
   ShardSet wanted;
   for (const uint64_t link : links) wanted.add(keyspace_.shard_of(link));
   if (!guard_.try_add(wanted)) {
@@ -220,14 +228,14 @@ void Access::remove(Found& found, uint64_t hash, bool drop) {
   CLOAKROOM_ASSERT(guard_.holds(shard.index) && found.table->entry(found.place) == &entry);
   CLOAKROOM_ASSERT(found.table->hash_of(entry) == hash);
   const size_t total = entry.total_bytes();
-  if (drop) drop_value(shard, entry);
-  if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
+  if (drop) part_with_value(shard, entry);
+  if (entry.has(Entry::kHasLink)) clear_links(shard, entry);
   if (entry.deadline_ms() != 0) found.table->volatile_changed(-1);
   count_role(shard, entry.role(), entry.kind(), Kind::kNone);
   const Handle handle = found.place.handle();
   found.table->erase(found.place, hash);
   shard.arena.free(handle, total);
-  if (unsettled_.empty() || unsettled_.back() != found.table) unsettled_.push_back(found.table);
+  settle_later(*found.table);
   found.entry = nullptr;
 }
 
@@ -361,7 +369,7 @@ void Access::finish() {
 
 void Access::prefetch_bucket(const KeyRef& key, bool for_writing) {
   const uint32_t shard = keyspace_.shard_of(key.hash());
-  guard_.take(shard);
+  if (!guard_.try_add(shard)) return;
   if (const Table* table = keyspace_.shard(shard).tables[db_].get()) {
     table->prefetch_bucket(key.hash(), for_writing);
   }
@@ -370,7 +378,7 @@ void Access::prefetch_bucket(const KeyRef& key, bool for_writing) {
 
 void Access::prefetch_entry(const KeyRef& key) {
   const uint32_t shard = keyspace_.shard_of(key.hash());
-  guard_.take(shard);
+  if (!guard_.try_add(shard)) return;
   if (const Table* table = keyspace_.shard(shard).tables[db_].get()) table->prefetch_entries(key.hash());
   guard_.release_unchanged();
 }

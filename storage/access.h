@@ -141,10 +141,14 @@ class Access {
   // Whether a watched key has expired since, and is not yet ended.
   bool watched_expired(const KeyRef& key, const Watcher& watcher);
 
+  // Sparse segments of a table that something was erased from are merged at the end of the command.
+  void settle_later(Table& table) {
+    if (unsettled_.empty() || unsettled_.back() != &table) unsettled_.push_back(&table);
+  }
   // Ends the command: merges sparse segments, releases the guards, then frees what was dropped.
   void finish();
 
-  // Start loading what a lookup of the key will read. Take and release the guard.
+  // Start loading what a lookup of the key will read, unless another thread has its shard. No guard is held.
   void prefetch_bucket(const KeyRef& key, bool for_writing);
   void prefetch_entry(const KeyRef& key);
 
@@ -169,6 +173,7 @@ class Access {
   std::vector<uint64_t> hold_links(const Entry& session);
   void remove(Found& found, uint64_t hash, bool drop);
   void drop_value(Shard& shard, Entry& entry);
+  void part_with_value(Shard& shard, Entry& entry);
   void touch(Entry& entry);
   void count_role(Shard& shard, KeyRole role, Kind before, Kind after);
   void report(const KeyRef& key, EventClass event_class, std::string_view name, bool expired);

@@ -10,7 +10,7 @@
 namespace cloakroom::storage {
 namespace {
 
-constexpr size_t kReclaimSlice = 64;       // entries of flushed tables freed in one step
+constexpr size_t kReclaimSlice = 64;       // leftovers freed in one step
 constexpr uint32_t kBucketsPerHold = 256;  // walked under one guard: ~10 us
 constexpr int64_t kBarrenUs = 100'000;     // what a walk over the whole keyspace found is believed for
 
@@ -181,18 +181,17 @@ Evictor::Step Evictor::evict_best() {
 }
 
 // Memory that comes back without any victim.
-Evictor::Step Evictor::reclaim_flushed_slice() {
+Evictor::Step Evictor::reclaim_leftovers_slice() {
   const uint32_t shards = access_.keyspace().shard_count();
-  if (access_.keyspace().flushed_tables.load(std::memory_order_relaxed) == 0) return Step::kNothing;
+  if (access_.keyspace().leftovers.load(std::memory_order_relaxed) == 0) return Step::kNothing;
   bool busy = false;
-  for (uint32_t i = 0; i < shards; ++i, ++flushed_at_) {
-    Shard& shard = access_.keyspace().shard(flushed_at_ % shards);
+  for (uint32_t i = 0; i < shards; ++i, ++leftovers_at_) {
+    Shard& shard = access_.keyspace().shard(leftovers_at_ % shards);
     if (!access_.guard().try_take(shard.index)) {
       busy = true;
       continue;
     }
-    const bool any = !shard.detached.empty();
-    if (any) reclaim_detached(access_, shard, kReclaimSlice);
+    const bool any = reclaim_leftovers(access_, shard, kReclaimSlice) > 0;
     access_.finish();
     if (any) return Step::kDone;
   }
@@ -200,7 +199,7 @@ Evictor::Step Evictor::reclaim_flushed_slice() {
 }
 
 Evictor::Step Evictor::step() {
-  const Step reclaimed = reclaim_flushed_slice();
+  const Step reclaimed = reclaim_leftovers_slice();
   if (reclaimed != Step::kNothing) return reclaimed;
   if (policy_ == EvictionPolicy::kNoEviction) return Step::kNothing;
   const Step found = find_candidates();

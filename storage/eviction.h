@@ -58,7 +58,7 @@ class Evictor {
 
   void begin_turn(const EvictionTurn& turn);
   Step step();
-  Step reclaim_flushed_slice();
+  Step reclaim_leftovers_slice();
   Step find_candidates();
   void sample();
   void sample_table(Table& table);
@@ -76,7 +76,7 @@ class Evictor {
   std::vector<Candidate> pool_;  // by ascending score
   bool spares_ = true;           // user-sessions sets are no candidates
   int64_t barren_until_us_ = 0;  // until then it is known that there is nothing else
-  uint32_t flushed_at_ = 0;      // the shard whose flushed tables are looked at next
+  uint32_t leftovers_at_ = 0;    // the shard whose leftovers are looked at next
   // The walk: where it goes on, and how many shards until it has seen all of them.
   uint32_t walk_shard_ = 0;
   uint32_t walk_db_ = 0;

@@ -13,30 +13,32 @@
 namespace cloakroom::storage {
 namespace {
 
+constexpr size_t kReclaimSlice = 256;  // leftovers done with in one turn
+
 class Turn {
  public:
-  Turn(Access& access, Shard& shard, uint32_t budget) : access_(access), shard_(shard), left_(budget) {}
+  Turn(Access& access, Shard& shard, uint32_t budget, ShardSet& missing)
+      : access_(access), shard_(shard), left_(budget), missing_(missing) {}
 
-  bool run() {
-    shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
+  uint32_t left() const { return left_; }
+  // Ends what was due up to the tick that has begun last. False when the budget was reached.
+  bool end_past() {
+    return shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
       fire(ref);
       return left_ > 0;
     });
-    drop_pending();
-    const size_t kReclaimSlice = 256;
-    const bool reclaiming = !shard_.detached.empty();
-    if (reclaiming) reclaim_detached(access_, shard_, kReclaimSlice);
-    return left_ == 0 || !shard_.detached.empty();
   }
-
   // Does not wait for the tick of a deadline to be over.
-  void end_all() {
+  bool end_all() {
+    if (!end_past()) return false;
     std::vector<BucketRef> due;
     shard_.wheel.visit_due(access_.now_ms(), [&](BucketRef ref) { due.push_back(ref); });
     for (const BucketRef ref : due) {
+      if (left_ == 0) return false;
       shard_.wheel.cancel(ref);
       fire(ref);
     }
+    return missing_.empty();
   }
 
  private:
@@ -47,7 +49,8 @@ class Turn {
     if (table.db() == Table::kDetached) return;
     const uint32_t number = ref & 63;
     const Bucket& bucket = segment.buckets[number];
-    CLOAKROOM_ASSERT(&table == shard_.tables[table.db()].get());
+    const bool pending = shard_.pending.owns(table);
+    CLOAKROOM_ASSERT(pending || &table == shard_.tables[table.db()].get());
     for (uint32_t used = bucket.used(); used != 0; used &= used - 1) {
       __builtin_prefetch(table.entry(bucket.slots[static_cast<size_t>(std::countr_zero(used))]));
     }
@@ -59,7 +62,7 @@ class Turn {
       const int64_t deadline = table.entry(place)->deadline_ms();
       if (deadline == 0) continue;
       if (access_.now_ms() > deadline) {
-        again = !end(table, place, deadline) || again;
+        again = !(pending ? end_pending(table, place) : end(table, place, deadline)) || again;
       } else {
         earliest = std::min(earliest, deadline);
       }
@@ -77,9 +80,11 @@ class Turn {
     Entry* entry = table.entry(place);
     if (entry->has(Entry::kHasLink) && entry->link() != 0) {
       ShardSet wanted;
-      for (const uint64_t link : SessionIndex::links_of(*entry))
-        wanted.add(access_.keyspace().shard_of(link));
-      if (!access_.guard().try_add(wanted)) return false;
+      for (const uint64_t link : links_of(*entry)) wanted.add(access_.keyspace().shard_of(link));
+      if (!access_.guard().try_add(wanted)) {
+        missing_.add(wanted);
+        return false;
+      }
     }
     text_.clear();
     access_.schema().append_text(entry->form(), entry->key(), text_);
@@ -94,42 +99,48 @@ class Turn {
     return true;
   }
 
-  void drop_pending() {
-    for (; left_ > 0; --left_) {
-      const auto due = shard_.pending.first_due(access_.now_ms());
-      if (!due || !access_.guard().try_add(access_.keyspace().shard_of(due->set_hash))) return;
-      SessionIndex::drop_pending(access_, shard_, *due);
-    }
+  bool end_pending(Table& table, const Place& place) {
+    if (left_ > 0) --left_;
+    return SessionIndex::end_pending(access_, shard_, table, place, missing_);
   }
 
   Access& access_;
   Shard& shard_;
   uint32_t left_;
+  ShardSet& missing_;
   std::string text_;
 };
 
 }  // namespace
 
-bool expiry_turn(Access& access, Shard& shard, uint32_t budget) {
+ExpiryTurn expiry_turn(Access& access, Shard& shard, uint32_t budget) {
   access.read_clock();
-  access.guard().take(shard.index);
-  const bool more = Turn(access, shard, budget).run();
+  if (!access.guard().try_take(shard.index)) return ExpiryTurn::kBusy;
+  shard.pending.release_empty_tables();
+  ShardSet missing;  // stays for the next tick
+  Turn turn(access, shard, budget, missing);
+  bool more = !turn.end_past();
+  more = reclaim_leftovers(access, shard, kReclaimSlice) >= kReclaimSlice || more;
   access.finish();
-  return more;
+  return more ? ExpiryTurn::kMore : ExpiryTurn::kClean;
 }
 
-void end_all_due(Access& access, Shard& shard) {
+bool end_due(Access& access, Shard& shard, uint32_t& budget, ShardSet& missing) {
   CLOAKROOM_ASSERT(access.guard().holds(shard.index));
-  Turn(access, shard, UINT32_MAX).end_all();
+  if (!shard.wheel.may_be_due(access.now_ms())) return true;
+  const uint32_t selected = access.db();
+  Turn turn(access, shard, budget, missing);
+  const bool all = turn.end_all();
+  budget = turn.left();
+  access.select(selected);
+  return all;
 }
 
 std::optional<int64_t> next_expiry_ms(Shard& shard, int64_t now_ms) {
-  const std::lock_guard lock(shard.lock);
-  std::optional<int64_t> next = shard.wheel.next_work_ms(now_ms);
-  if (!shard.detached.empty()) return now_ms;
-  const auto pending = shard.pending.next_due_ms();
-  if (pending && (!next || *pending < *next)) next = pending;
-  return next;
+  const std::unique_lock lock(shard.lock, std::try_to_lock);
+  if (!lock.owns_lock()) return now_ms + 1;
+  if (!shard.detached.empty() || !shard.departed.empty()) return now_ms;
+  return shard.wheel.next_work_ms(now_ms);
 }
 
 }  // namespace cloakroom::storage

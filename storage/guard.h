@@ -32,6 +32,9 @@ class ShardSet {
     words_[shard >> 6] |= uint64_t{1} << (shard & 63);
     touched_ |= 1u << (shard >> 6);
   }
+  void add(const ShardSet& others) {
+    others.for_each([&](uint32_t shard) { add(shard); });
+  }
   void add_all(uint32_t shards) {
     for (uint32_t i = 0; i < shards; ++i) add(i);
   }

@@ -1,104 +1,156 @@
 #include "storage/guard_plan.h"
 
+#include <algorithm>
+
 #include "storage/assert.h"
+#include "storage/expiry.h"
 #include "storage/session_index.h"
+#include "storage/set_value.h"
 
 namespace cloakroom::storage {
 namespace {
 
+constexpr uint32_t kEndedAtOnce = 256;  // keys: ~0.3 ms, while others wait for these guards
+constexpr size_t kSmallSet = 256;       // ids that are looked up one by one
+
+bool is_user_sessions(const KeyUse& use) { return use.key->role() == KeyRole::kUserSessions; }
+
+bool concerns_user_sessions(const GuardPlan& plan) {
+  return std::any_of(plan.keys.begin(), plan.keys.end(), is_user_sessions);
+}
+
 void collect_named(Access& access, const GuardPlan& plan, ShardSet& wanted) {
   const Keyspace& keyspace = access.keyspace();
-  bool user_sessions = false;
-  for (const KeyUse& use : plan.keys) {
-    wanted.add(keyspace.shard_of(use.key->hash()));
-    user_sessions = user_sessions || use.key->role() == KeyRole::kUserSessions;
-  }
-  for (const KeyRef* key : plan.watched) wanted.add(keyspace.shard_of(key->hash()));
-  if (!user_sessions || !keyspace.session_index()) return;
+  for (const KeyUse& use : plan.keys) wanted.add(keyspace.shard_of(use.key->hash()));
+  const auto changes_set = [](const KeyUse& use) { return use.write && is_user_sessions(use); };
+  const bool indexed = keyspace.session_index();
+  if (!indexed || std::none_of(plan.keys.begin(), plan.keys.end(), changes_set)) return;
   char buffer[kMaxPackedId];
   for (const std::string_view member : plan.members) {
     wanted.add(keyspace.shard_of(keyspace.schema().session_hash(pack_id(member, buffer))));
   }
 }
 
-// Answers whether sessions in sets among the keys may have expired unseen.
-bool collect_linked(Access& access, const GuardPlan& plan, ShardSet& wanted) {
-  bool due = false;
-  const uint32_t selected = access.db();
-  for (const KeyUse& use : plan.keys) {
-    access.select(use.db);
-    if (use.key->role() == KeyRole::kUserSessions) {
-      due = SessionIndex::collect_due_shards(access, *use.key, wanted) || due;
-    } else if (use.key->role() == KeyRole::kSession && use.write && plan.ends_keys) {
-      SessionIndex::collect_link_shards(access, *use.key, wanted);
+// One attempt at ending what is due, with the guards that can be had at once.
+class Attempt {
+ public:
+  Attempt(Access& access, const GuardPlan& plan) : access_(access), plan_(plan) {}
+
+  void run() {
+    const uint32_t selected = access_.db();
+    if (plan_.everything && (plan_.every_database || concerns_user_sessions(plan_))) {
+      end_everywhere();
+    } else {
+      for (const KeyUse& use : plan_.keys) visit(use);
+      access_.select(selected);
+      if (concerns_user_sessions(plan_)) SessionIndex::end_due(access_, plan_.members, missing_);
+    }
+    access_.select(selected);
+  }
+  bool exhausted() const { return budget_ == 0; }
+  const ShardSet& missing() const { return missing_; }
+
+ private:
+  void visit(const KeyUse& use) {
+    access_.select(use.db);
+    if (is_user_sessions(use) && use.whole) {
+      visit_set(*use.key);
+    } else if (use.key->role() == KeyRole::kSession && use.write && plan_.ends_keys) {
+      ShardSet links;
+      SessionIndex::collect_link_shards(access_, *use.key, links);
+      if (!access_.guard().try_add(links)) missing_.add(links);
     }
   }
-  access.select(selected);
-  return due;
-}
 
-bool subset(const ShardSet& wanted, const Guard& guard) {
-  bool all = true;
-  wanted.for_each([&](uint32_t shard) { all = all && guard.holds(shard); });
-  return all;
-}
-
-// All guards this needs are held.
-void end_due(Access& access, const GuardPlan& plan) {
-  const uint32_t selected = access.db();
-  for (const KeyUse& use : plan.keys) {
-    if (use.key->role() != KeyRole::kUserSessions) continue;
-    access.select(use.db);
-    SessionIndex::end_due_members(access, *use.key);
+  void visit_set(const KeyRef& key) {
+    const Found found = access_.peek(key);
+    if (!found || found->type() != Type::kSet) return;
+    if (set_size(*found.entry) <= kSmallSet) {
+      SessionIndex::end_due_members(access_, key, missing_);
+    } else {
+      end_everywhere();
+    }
   }
-  access.select(selected);
-  access.mark_restartable();
-}
 
-void take(Access& access, const GuardPlan& plan, ShardSet wanted) {
+  void end_everywhere() {
+    for (Shard* shard : access_.keyspace().shards()) {
+      if (!shard->wheel.may_be_due(access_.now_ms())) continue;
+      if (!access_.guard().try_add(shard->index)) {
+        missing_.add(shard->index);
+      } else if (!end_due(access_, *shard, budget_, missing_) && exhausted()) {
+        return;
+      }
+    }
+  }
+
+  Access& access_;
+  const GuardPlan& plan_;
+  uint32_t budget_ = kEndedAtOnce;
+  ShardSet missing_;
+};
+
+bool take(Access& access, const GuardPlan& plan, ShardSet wanted) {
   Guard& guard = access.guard();
   collect_named(access, plan, wanted);
+  if (plan.everything) wanted.add_all(access.keyspace().shard_count());
   guard.take(wanted);
-  if (!access.keyspace().session_index()) return;
+  if (!access.keyspace().session_index()) return true;
   for (;;) {
-    ShardSet linked;
-    const bool due = collect_linked(access, plan, linked);
-    if (subset(linked, guard)) {
-      if (due) end_due(access, plan);
-      return;
+    const int64_t now_ms = access.now_ms();
+    Attempt attempt(access, plan);
+    attempt.run();
+    access.mark_restartable();  // what was ended is complete by itself
+    if (attempt.exhausted()) {
+      access.finish();
+      return false;
     }
-    if (guard.try_add(linked)) {
+    if (attempt.missing().empty()) {
       guard.take_over_time();
-      continue;  // more may show, now that more can be looked at
+      if (access.now_ms() == now_ms) return true;
+    } else {
+      wanted.add(attempt.missing());
+      access.finish();
+      guard.take(wanted);
     }
-    linked.for_each([&](uint32_t shard) { wanted.add(shard); });
-    guard.release();
-    guard.take(wanted);
   }
 }
 
 }  // namespace
 
-void take_guards(Access& access, const GuardPlan& plan) {
+bool take_guards(Access& access, const GuardPlan& plan) {
   CLOAKROOM_ASSERT(access.guard().held().empty());
-  if (plan.everything) {
-    access.guard().take_all();
-    if (access.keyspace().session_index()) end_due(access, plan);
-    return;
-  }
-  const bool plain = plan.keys.size() == 1 && plan.watched.empty() &&
+  const bool plain = !plan.everything && plan.keys.size() == 1 &&
                      (plan.keys[0].key->role() == KeyRole::kPlain ||
                       (plan.keys[0].key->role() == KeyRole::kSession && !plan.ends_keys));
   if (plain) {
     access.guard().take(access.keyspace().shard_of(plan.keys[0].key->hash()));
-    return;
+    return true;
   }
-  take(access, plan, {});
+  return take(access, plan, {});
 }
 
-void take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) {
+bool take_guards_again(Access& access, const GuardPlan& plan, const ShardSet& also) {
   CLOAKROOM_ASSERT(access.guard().held().empty());
-  take(access, plan, also);
+  return take(access, plan, also);
+}
+
+bool end_all_due(Access& access) {
+  CLOAKROOM_ASSERT(access.guard().held().empty());
+  if (!access.keyspace().session_index()) return true;
+  uint32_t budget = kEndedAtOnce;
+  for (Shard* shard : access.keyspace().shards()) {
+    ShardSet wanted;
+    wanted.add(shard->index);
+    for (bool all = !shard->wheel.may_be_due(access.now_ms()); !all;) {
+      ShardSet missing;
+      access.guard().take(wanted);
+      all = end_due(access, *shard, budget, missing);
+      access.finish();
+      if (budget == 0) return false;
+      wanted.add(missing);
+    }
+  }
+  return true;
 }
 
 }  // namespace cloakroom::storage

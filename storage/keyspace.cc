@@ -5,7 +5,7 @@
 
 #include "storage/assert.h"
 #include "storage/big_bytes.h"
-#include "storage/session_index.h"
+#include "storage/session_links.h"
 
 namespace cloakroom::storage {
 namespace {
@@ -54,7 +54,7 @@ Keyspace::~Keyspace() {
     table.for_each([&](const Place& place) {
       Entry& entry = *table.entry(place);
       value_ops(entry.kind()).destroy(entry.value(), garbage);
-      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
+      if (entry.has(Entry::kHasLink)) clear_links(shard, entry);
     });
   };
   for (const auto& shard : shards_) {
@@ -62,6 +62,10 @@ Keyspace::~Keyspace() {
       if (table != nullptr) drop(*shard, *table);
     }
     for (const auto& table : shard->detached) drop(*shard, *table);
+    for (const auto& table : shard->pending.tables()) {
+      if (table != nullptr) drop(*shard, *table);
+    }
+    for (const DepartedSet& set : shard->departed) value_ops(set.kind).destroy(set.value.data(), garbage);
   }
 }
 

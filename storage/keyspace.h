@@ -79,8 +79,8 @@ class Keyspace {
   // readable without guards; each shard is exact as of its last released guard.
   size_t memory_bytes() const;
 
-  // Flushed tables that wait to be freed (Shard::detached), in all shards.
-  std::atomic<uint32_t> flushed_tables{0};
+  // Flushed tables and ended sets that wait to be freed (Shard::detached, departed), in all shards.
+  std::atomic<uint32_t> leftovers{0};
 
   // The table of a database in a shard, made if need be. The shard's guard is held.
   Table& table(Shard& shard, uint32_t db);

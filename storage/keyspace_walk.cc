@@ -72,21 +72,25 @@ void touch_watchers(Access& access, Shard& shard, uint32_t db, const Table* repl
   });
 }
 
-uint64_t detach_table(Access& access, Shard& shard, uint32_t db) {
-  touch_watchers(access, shard, db, nullptr);
-  shard.pending.clear_db(db);
-  std::unique_ptr<Table> table = std::move(shard.tables[db]);
-  if (table == nullptr) return 0;
-  const uint64_t keys = table->size();
-  ++shard.version;
+void set_aside(Access& access, Shard& shard, std::unique_ptr<Table> table) {
+  if (table == nullptr) return;
   table->set_db(Table::kDetached);
   shard.detached.push_back(std::move(table));
-  access.keyspace().flushed_tables.fetch_add(1, std::memory_order_relaxed);
+  access.keyspace().leftovers.fetch_add(1, std::memory_order_relaxed);
+}
+
+uint64_t detach_table(Access& access, Shard& shard, uint32_t db) {
+  touch_watchers(access, shard, db, nullptr);
+  const uint64_t keys = shard.tables[db] == nullptr ? 0 : shard.tables[db]->size();
+  shard.version += shard.tables[db] != nullptr;
+  set_aside(access, shard, std::move(shard.tables[db]));
+  set_aside(access, shard, shard.pending.detach(db));
   return keys;
 }
 
 // The counterpart of what Access counts when it creates and ends keys.
 void uncount(Shard& shard, const Entry& entry, Type type) {
+  if (entry.kind() == Kind::kNone) return;
   if (entry.role() == KeyRole::kUserSessions && type == Type::kSet) --shard.counts.user_sets;
   if (entry.role() != KeyRole::kSession || (type != Type::kString && type != Type::kHash)) return;
   --shard.counts.sessions;
@@ -294,6 +298,9 @@ void swap_databases(Access& access, uint32_t a, uint32_t b) {
     if (first != nullptr) first->set_db(a);
     if (second != nullptr) second->set_db(b);
     shard->pending.swap_dbs(a, b);
+    for (DepartedSet& set : shard->departed) {
+      if (set.db == a || set.db == b) set.db = set.db == a ? b : a;
+    }
     ++shard->version;
   }
   access.counters().changes.add();
@@ -302,7 +309,7 @@ void swap_databases(Access& access, uint32_t a, uint32_t b) {
   access.effect({"SWAPDB", a_text, b_text});
 }
 
-size_t reclaim_detached(Access& access, Shard& shard, size_t budget) {
+size_t reclaim_leftovers(Access& access, Shard& shard, size_t budget) {
   size_t freed = 0;
   size_t left = budget;
   while (left > 0 && !shard.detached.empty()) {
@@ -313,15 +320,16 @@ size_t reclaim_detached(Access& access, Shard& shard, size_t budget) {
       uncount(shard, entry, ops.type);
       shard.external_bytes -= ops.external_bytes(entry.value());
       ops.destroy(entry.value(), access.garbage());
-      if (entry.has(Entry::kHasLink)) SessionIndex::clear_links(shard, entry);
+      if (entry.has(Entry::kHasLink)) clear_links(shard, entry);
       shard.arena.free(handle, total);
       ++freed;
     });
     left -= std::min(left, done);
     if (!table.drained()) continue;
     shard.detached.pop_front();
-    access.keyspace().flushed_tables.fetch_sub(1, std::memory_order_relaxed);
+    access.keyspace().leftovers.fetch_sub(1, std::memory_order_relaxed);
   }
+  if (left > 0 && !shard.departed.empty()) freed += SessionIndex::tell_departed(access, shard, left);
   return freed;
 }
 
@@ -330,7 +338,7 @@ void reclaim_flushed(Access& access) {
   for (Shard* shard : access.keyspace().shards()) {
     for (bool more = true; more;) {
       access.guard().take(shard->index);
-      reclaim_detached(access, *shard, kReclaimSlice);
+      reclaim_leftovers(access, *shard, kReclaimSlice);
       more = !shard->detached.empty();
       access.finish();
     }

@@ -83,7 +83,7 @@ uint64_t scan_keys(Access& access, uint64_t cursor, uint64_t count, const KeyFil
 bool random_key(Access& access, std::string& out);
 
 // FLUSHDB of the selected database. All guards are held. The tables are set aside in constant time; their
-// entries are freed by reclaim_detached(), and sessions are counted as ended then. Returns how many keys
+// entries are freed by reclaim_leftovers(), and sessions are counted as ended then. Returns how many keys
 // went.
 uint64_t flush_db(Access& access);
 uint64_t flush_all(Access& access);
@@ -91,9 +91,10 @@ uint64_t flush_all(Access& access);
 // SWAPDB. All guards are held; a and b are existing databases.
 void swap_databases(Access& access, uint32_t a, uint32_t b);
 
-// Frees at most about `budget` entries of flushed tables. The shard's guard is held; what values own outside
-// goes to the access' garbage. Returns how many were freed; the shard is done when `shard.detached` is empty.
-size_t reclaim_detached(Access& access, Shard& shard, size_t budget);
+// Frees at most about `budget` entries of flushed tables and members of ended sets. The shard's guard is held, others
+// are tried; what values own outside goes to the access' garbage. Returns how many were done with; the shard is
+// clean when `detached` and `departed` are empty.
+size_t reclaim_leftovers(Access& access, Shard& shard, size_t budget);
 
 // Frees all flushed tables in slices, so that the account of memory is true afterwards. No guard is held.
 void reclaim_flushed(Access& access);

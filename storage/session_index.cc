@@ -11,44 +11,12 @@
 namespace cloakroom::storage {
 namespace {
 
-using Links = std::vector<uint64_t>;
 constexpr size_t kPruneAbove = 16;  // links of one session, before stale ones are looked for
-constexpr size_t kLinksOverhead = sizeof(Links) + 32;  // and what the allocator takes
 
-Links* many_links(const Entry& session) {
-  CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.has(Entry::kManyLinks));
-  const uint64_t word = session.link();
-  Links* links = nullptr;
-  std::memcpy(&links, &word, sizeof links);
-  return links;
-}
-
-// Keeps the shard's account of what the links of a session take.
-class AccountLinks {
- public:
-  AccountLinks(Shard& shard, const Entry& session)
-      : shard_(shard), session_(session), before_(SessionIndex::link_bytes(session)) {}
-  ~AccountLinks() { shard_.external_bytes += SessionIndex::link_bytes(session_) - before_; }
-  AccountLinks(const AccountLinks&) = delete;
-  AccountLinks& operator=(const AccountLinks&) = delete;
-
- private:
-  Shard& shard_;
-  const Entry& session_;
-  size_t before_;
-};
-
-void free_links(Entry& session) {
-  if (session.has(Entry::kManyLinks)) {
-    const std::unique_ptr<Links> freed(many_links(session));
-    session.set_flag(Entry::kManyLinks, false);
-  }
-  session.set_link(0);
-}
-
-void shrink(Links& links) {
-  constexpr size_t kSmall = 16;
-  if (links.capacity() > kSmall && links.capacity() / 4 >= links.size()) links.shrink_to_fit();
+// No overflow: a wait of any length ends some day.
+int64_t later(int64_t now_ms, int64_t wait_ms) {
+  int64_t sum = 0;
+  return __builtin_add_overflow(now_ms, wait_ms, &sum) ? INT64_MAX : sum;
 }
 
 bool is_set(const Entry& entry) { return entry.type() == Type::kSet; }
@@ -59,54 +27,6 @@ bool is_live_session(const Entry& entry, int64_t now_ms) {
 }
 
 }  // namespace
-
-std::vector<uint64_t> SessionIndex::links_of(const Entry& session) {
-  if (session.has(Entry::kManyLinks)) return *many_links(session);
-  if (session.link() == 0) return {};
-  return {session.link()};
-}
-
-size_t SessionIndex::link_bytes(const Entry& session) {
-  if (!session.has(Entry::kManyLinks)) return 0;
-  return kLinksOverhead + many_links(session)->capacity() * sizeof(Links::value_type);
-}
-
-void SessionIndex::add_link(Shard& shard, Entry& session, uint64_t set_hash) {
-  const AccountLinks account(shard, session);
-  CLOAKROOM_ASSERT(session.has(Entry::kHasLink) && session.role() == KeyRole::kSession);
-  if (session.has(Entry::kManyLinks)) {
-    Links& links = *many_links(session);
-    if (std::find(links.begin(), links.end(), set_hash) == links.end()) links.push_back(set_hash);
-  } else if (session.link() == 0) {
-    session.set_link(set_hash);
-  } else if (session.link() != set_hash) {
-    Links* links = std::make_unique<Links>(Links{session.link(), set_hash}).release();
-    uint64_t word = 0;
-    std::memcpy(&word, &links, sizeof links);
-    session.set_link(word);
-    session.set_flag(Entry::kManyLinks, true);
-  }
-}
-
-void SessionIndex::drop_link(Shard& shard, Entry& session, uint64_t set_hash) {
-  if (session.has(Entry::kManyLinks)) {
-    const AccountLinks account(shard, session);
-    Links& links = *many_links(session);
-    std::erase(links, set_hash);
-    if (links.empty()) {
-      free_links(session);
-    } else {
-      shrink(links);
-    }
-  } else if (session.link() == set_hash) {
-    session.set_link(0);
-  }
-}
-
-void SessionIndex::clear_links(Shard& shard, Entry& session) {
-  const AccountLinks account(shard, session);
-  free_links(session);
-}
 
 Found SessionIndex::find_session(Access& access, uint64_t hash, PackedId id) {
   Shard& shard = access.keyspace().shard(access.keyspace().shard_of(hash));
@@ -136,46 +56,39 @@ Found SessionIndex::find_set(Access& access, uint64_t hash) {
 void SessionIndex::session_created(Access& access, const KeyRef& key, Entry& entry) {
   Shard& shard = access.shard_for(key);
   ++shard.counts.sessions_created;
-  if (shard.pending.empty()) return;
-  for (const uint64_t set_hash : shard.pending.take(access.db(), key.hash(), key.id()))
-    add_link(shard, entry, set_hash);
+  PendingIds::hand_over(access, shard, key, entry);
 }
 
 void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member) {
   const uint64_t hash = access.schema().session_hash(member);
   const Found session = find_session(access, hash, member);
   if (session && is_live_session(*session.entry, access.now_ms())) {
-    add_link(*session.shard, *session.entry, set.hash());
-    if (session->has(Entry::kManyLinks)) prune_links(access, session, member);
+    if (add_link(*session.shard, *session.entry, set.hash())) prune_links(access, session, member);
     return;
   }
   // One that stands there expired: a link left from an earlier membership must not take this id out with it.
   if (session && session->has(Entry::kHasLink)) drop_link(*session.shard, *session.entry, set.hash());
   const int64_t wait_ms = access.keyspace().settings().pending_ms.load(std::memory_order_relaxed);
-  session.shard->pending.add(access.db(), hash, member, set.hash(), access.now_ms() + wait_ms);
+  PendingIds::add(access, *session.shard, hash, member, set.hash(), later(access.now_ms(), wait_ms));
 }
 
 // Links left by sets that dropped the id unseen would add up: drops those that are known to be stale.
 void SessionIndex::prune_links(Access& access, const Found& session, PackedId id) {
-  const AccountLinks account(*session.shard, *session.entry);
-  Links& links = *many_links(*session.entry);
-  if (links.size() <= kPruneAbove) return;
-  std::erase_if(links, [&](uint64_t hash) {
-    if (!access.guard().try_add(access.keyspace().shard_of(hash))) return false;
+  if (link_count(*session.entry) <= kPruneAbove) return;
+  for (const uint64_t hash : links_of(*session.entry)) {
+    if (!access.guard().try_add(access.keyspace().shard_of(hash))) continue;
     const Found set = find_set(access, hash);
-    return !set || !set_contains_id(*set.entry, id);
-  });
-  shrink(links);
+    if (!set || !set_contains_id(*set.entry, id)) drop_link(*session.shard, *session.entry, hash);
+  }
 }
 
 void SessionIndex::member_removed(Access& access, const KeyRef& set, PackedId member) {
   const uint64_t hash = access.schema().session_hash(member);
   const uint32_t shard = access.keyspace().shard_of(hash);
-  if (!access.guard().holds(shard)) return;  // a stale link does no harm
+  if (!access.guard().try_add(shard)) return;  // a stale link does no harm
   const Found session = find_session(access, hash, member);
   if (session && session->has(Entry::kHasLink)) drop_link(*session.shard, *session.entry, set.hash());
-  PendingIds& pending = access.keyspace().shard(shard).pending;
-  if (!pending.empty()) pending.remove(access.db(), hash, member, set.hash());
+  PendingIds::remove(access, *session.shard, hash, member, set.hash());
 }
 
 void SessionIndex::added(Access& access, const KeyRef& set, std::string_view member) {
@@ -191,52 +104,61 @@ void SessionIndex::removed(Access& access, const KeyRef& set, std::string_view m
 }
 
 void SessionIndex::collect_link_shards(Access& access, const KeyRef& key, ShardSet& shards) {
-  const Found found = access.find_raw(key, true);
-  std::vector<uint64_t> sets;
-  if (found && found->has(Entry::kHasLink)) sets = links_of(*found.entry);
-  const PendingIds& pending = access.shard_for(key).pending;
-  if (!pending.empty()) pending.collect(access.db(), key.hash(), key.id(), sets);
-  for (const uint64_t hash : sets) shards.add(access.keyspace().shard_of(hash));
-}
-
-bool SessionIndex::collect_due_shards(Access& access, const KeyRef& key, ShardSet& shards) {
-  const Found found = access.peek(key);
-  if (!found || !is_set(*found.entry)) return false;
-  bool any = false;
   const Keyspace& keyspace = access.keyspace();
-  if (set_size(*found.entry) > keyspace.shard_count()) {
-    const auto may_be_due = [&](const Shard* shard) { return shard->wheel.may_be_due(access.now_ms()); };
-    if (std::none_of(keyspace.shards().begin(), keyspace.shards().end(), may_be_due)) return false;
+  const Found found = access.find_raw(key, true);
+  if (found && found->has(Entry::kHasLink)) {
+    for (const uint64_t hash : links_of(*found.entry)) shards.add(keyspace.shard_of(hash));
   }
-  set_for_each_id(*found.entry, [&](PackedId id) {
-    const uint64_t hash = keyspace.schema().session_hash(id);
-    const uint32_t shard = keyspace.shard_of(hash);
-    if (!keyspace.shard(shard).wheel.may_be_due(access.now_ms())) return;
-    shards.add(shard);
-    any = true;
-    if (!access.guard().holds(shard)) return;
-    const Found session = find_session(access, hash, id);
-    if (!session || !session->has(Entry::kHasLink) || !session->expired(access.now_ms())) return;
-    for (const uint64_t link : links_of(*session.entry)) shards.add(keyspace.shard_of(link));
-  });
-  return any;
+  for (const uint64_t hash : access.shard_for(key).pending.sets_of(access.db(), key.hash(), key.id())) {
+    shards.add(keyspace.shard_of(hash));
+  }
 }
 
-void SessionIndex::end_due_members(Access& access, const KeyRef& key) {
+void SessionIndex::end_if_due(Access& access, uint64_t hash, PackedId id, ShardSet& missing) {
+  const uint32_t shard = access.keyspace().shard_of(hash);
+  if (!access.keyspace().shard(shard).wheel.may_be_due(access.now_ms())) return;
+  ShardSet wanted;
+  wanted.add(shard);
+  if (access.guard().try_add(shard)) {
+    Found session = find_session(access, hash, id);
+    if (!session || !session->expired(access.now_ms())) return;
+    if (session->has(Entry::kHasLink)) {
+      for (const uint64_t link : links_of(*session.entry)) wanted.add(access.keyspace().shard_of(link));
+    }
+    if (access.guard().try_add(wanted)) {
+      const std::string text = access.schema().text({KeyRole::kSession, id.codec}, id.bytes);
+      access.end(session, access.schema().make(text), EndCause::kExpired);
+      return;
+    }
+  }
+  missing.add(wanted);
+}
+
+void SessionIndex::end_due(Access& access, std::span<const std::string_view> ids, ShardSet& missing) {
+  char buffer[kMaxPackedId];
+  for (const std::string_view text : ids) {
+    const PackedId id = pack_id(text, buffer);
+    end_if_due(access, access.schema().session_hash(id), id, missing);
+  }
+}
+
+void SessionIndex::end_due_members(Access& access, const KeyRef& key, ShardSet& missing) {
   const Found found = access.peek(key);
   if (!found || !is_set(*found.entry)) return;
-  std::vector<std::string> expired;
+  const Keyspace& keyspace = access.keyspace();
+  struct Suspect {
+    uint64_t hash;
+    IdCodec codec;
+    std::string id;
+  };
+  std::vector<Suspect> suspects;  // copies: ending one changes the set
   set_for_each_id(*found.entry, [&](PackedId id) {
-    const uint64_t hash = access.schema().session_hash(id);
-    if (!access.guard().holds(access.keyspace().shard_of(hash))) return;
-    const Found session = find_session(access, hash, id);
-    if (!session || !session->expired(access.now_ms())) return;
-    expired.push_back(access.schema().text({KeyRole::kSession, id.codec}, id.bytes));
+    const uint64_t hash = keyspace.schema().session_hash(id);
+    if (!keyspace.shard(keyspace.shard_of(hash)).wheel.may_be_due(access.now_ms())) return;
+    suspects.push_back({hash, id.codec, std::string(id.bytes)});
   });
-  for (const std::string& text : expired) {
-    const KeyRef session_key = access.schema().make(text);
-    Found session = access.find_raw(session_key, true);
-    if (session) access.end(session, session_key, EndCause::kExpired);
+  for (const Suspect& suspect : suspects) {
+    end_if_due(access, suspect.hash, {suspect.codec, suspect.id}, missing);
   }
 }
 
@@ -254,12 +176,67 @@ void SessionIndex::leave_sets(Access& access, PackedId id, std::span<const uint6
   }
 }
 
-void SessionIndex::drop_pending(Access& access, Shard& session_shard, const PendingIds::Due& due) {
-  const PackedId id{due.codec, due.id};
-  session_shard.pending.remove(due.db, due.session_hash, id, due.set_hash);
-  access.select(due.db);
-  ++session_shard.counts.index_repairs;
-  leave_sets(access, id, std::span(&due.set_hash, 1));
+bool SessionIndex::end_pending(Access& access, Shard& shard, Table& table, const Place& place, ShardSet& missing) {
+  const Entry& entry = *table.entry(place);
+  const std::vector<uint64_t> sets = links_of(entry);
+  ShardSet wanted;
+  for (const uint64_t hash : sets) wanted.add(access.keyspace().shard_of(hash));
+  if (!access.guard().try_add(wanted)) {
+    missing.add(wanted);
+    return false;
+  }
+  const std::string id(entry.key());
+  const IdCodec codec = entry.form().codec;
+  access.select(table.db());
+  PendingIds::erase(access, shard, table, place);
+  shard.counts.index_repairs += sets.size();
+  leave_sets(access, {codec, id}, sets);
+  return true;
+}
+
+bool SessionIndex::set_departed(Access& access, Shard& shard, const Entry& set) {
+  CLOAKROOM_ASSERT(is_set(set) && set.role() == KeyRole::kUserSessions);
+  const auto waits = [](const Shard* other) { return !other->pending.empty(); };
+  const auto& shards = access.keyspace().shards();
+  if (set_size(set) == 0 || std::none_of(shards.begin(), shards.end(), waits)) return false;
+  const uint64_t hash = access.schema().hash(set.form(), set.key());
+  shard.departed.push_back({access.db(), hash, set.kind(), {set.value(), set.value_bytes()}});
+  access.keyspace().leftovers.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+// Whether the guard of the id's shard could be had.
+bool SessionIndex::tell(Access& access, const DepartedSet& set, PackedId id) {
+  const uint64_t hash = access.schema().session_hash(id);
+  Shard& shard = access.keyspace().shard(access.keyspace().shard_of(hash));
+  if (shard.pending.empty()) return true;
+  if (!access.guard().try_add(shard.index)) return false;
+  const Found again = find_set(access, set.set_hash);  // another under the same key
+  if (!again || !set_contains_id(*again.entry, id)) PendingIds::remove(access, shard, hash, id, set.set_hash);
+  return true;
+}
+
+size_t SessionIndex::tell_departed(Access& access, Shard& shard, size_t budget) {
+  size_t told = 0;
+  while (told < budget && !shard.departed.empty()) {
+    DepartedSet& set = shard.departed.front();
+    access.select(set.db);
+    bool all = true;
+    const uint64_t next = set_scan({set.kind, set.value.data()}, set.cursor, [&](std::string_view member) {
+      char buffer[kMaxPackedId];
+      all = all && tell(access, set, pack_id(member, buffer));
+      ++told;
+    });
+    if (!all) return told;
+    set.cursor = next;
+    if (next != 0) continue;
+    const ValueOps& ops = value_ops(set.kind);
+    shard.external_bytes -= ops.external_bytes(set.value.data());
+    ops.destroy(set.value.data(), access.garbage());
+    shard.departed.pop_front();
+    access.keyspace().leftovers.fetch_sub(1, std::memory_order_relaxed);
+  }
+  return told;
 }
 
 }  // namespace cloakroom::storage

@@ -39,31 +39,40 @@ bool set_contains_id(const Entry& set, PackedId id);
 bool set_contains(const Entry& set, std::string_view member);
 size_t set_size(const Entry& set);
 
-inline MemberTable& set_table(const Entry& set) {
+// The value part of a set, in its entry or taken out of it.
+struct SetView {
+  SetView(const Entry& set) : kind(set.kind()), value(set.value()) {}  // NOLINT(google-explicit-constructor)
+  SetView(Kind set_kind, const char* set_value) : kind(set_kind), value(set_value) {}
+
+  Kind kind;
+  const char* value;
+};
+
+inline MemberTable& set_table(SetView set) {
   MemberTable* table;
-  std::memcpy(&table, set.value(), sizeof table);
+  std::memcpy(&table, set.value, sizeof table);
   return *table;
 }
 
 // Calls fn(std::string_view) for every member once. The view is valid during the call only; the set must not
 // change.
 template <class Fn>
-void set_visit(const Entry& set, Fn&& fn) {
-  switch (set.kind()) {
+void set_visit(SetView set, Fn&& fn) {
+  switch (set.kind) {
     case Kind::kSetInts: {
-      const IntSet ints(set.value());
+      const IntSet ints(set.value);
       char text[kI64Chars];
       for (size_t i = 0; i < ints.size(); ++i) fn(std::string_view(text, format_i64(text, ints.at(i))));
       break;
     }
     case Kind::kSetIds: {
-      const IdSet ids(set.value());
+      const IdSet ids(set.value);
       char text[kMaxUnpackedId];
       for (size_t i = 0; i < ids.size(); ++i) fn(std::string_view(text, unpack_id(ids.at(i), text)));
       break;
     }
     case Kind::kSetFlat:
-      FlatSet(set.value()).for_each(fn);
+      FlatSet(set.value).for_each(fn);
       break;
     default:
       set_table(set).for_each([&](const MemberTable::Item& item) { fn(item.member); });
@@ -71,8 +80,8 @@ void set_visit(const Entry& set, Fn&& fn) {
 }
 // One step of a walk: emits members and returns the next cursor, 0 at the end. Small sets are one step.
 template <class Fn>
-uint64_t set_scan(const Entry& set, uint64_t cursor, Fn&& emit) {
-  if (set.kind() == Kind::kSetTable) {
+uint64_t set_scan(SetView set, uint64_t cursor, Fn&& emit) {
+  if (set.kind == Kind::kSetTable) {
     return set_table(set).scan(cursor, [&](const MemberTable::Item& item) { emit(item.member); });
   }
   set_visit(set, emit);

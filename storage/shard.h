@@ -44,13 +44,14 @@ struct alignas(64) Shard {
         arena(source),
         segments(source),
         wheel(segments, now_ms),
-        tables(databases) {}
+        tables(databases),
+        pending(databases) {}
 
   // Bytes of entries, tables and what values own outside them.
   size_t memory_bytes() const { return memory.load(std::memory_order_relaxed); }
   // To be called before the guard is released after a change. Returns by how much the memory has grown.
   int64_t publish_memory() {
-    const size_t now = arena.used_bytes() + segments.used_bytes() + external_bytes + pending.used_bytes();
+    const size_t now = arena.used_bytes() + segments.used_bytes() + external_bytes;
     const size_t before = memory.load(std::memory_order_relaxed);
     // A read must not make the line travel between cores.
     if (now != before) memory.store(now, std::memory_order_relaxed);
@@ -69,6 +70,7 @@ struct alignas(64) Shard {
   std::deque<std::unique_ptr<Table>> detached;  // flushed tables, freed in slices
   WatchTable watches;
   PendingIds pending;
+  std::deque<DepartedSet> departed;  // user-sessions sets that ended, until waiting ids have been told
   size_t external_bytes = 0;
   ShardCounts counts;
   std::atomic<size_t> memory{0};

@@ -9,8 +9,21 @@
 
 namespace cloakroom::storage {
 
+namespace {
+
+constexpr ValueOps kNoValue{Type::kString,
+                            "",
+                            [](const char*) -> size_t { return 0; },
+                            [](const char*) -> size_t { return 0; },
+                            [](const char*, Garbage&) {},
+                            [](const char*) { return std::string(); }};
+
+}  // namespace
+
 const ValueOps& value_ops(Kind kind) {
   switch (kind) {
+    case Kind::kNone:
+      return kNoValue;
     case Kind::kStringInt:
     case Kind::kStringEmbedded:
     case Kind::kStringRaw:
@@ -25,7 +38,6 @@ const ValueOps& value_ops(Kind kind) {
     case Kind::kSetFlat:
     case Kind::kSetTable:
       return set_value_ops(kind);
-    case Kind::kNone:
     case Kind::kCount:
       break;
   }

@@ -12,7 +12,7 @@ enum class Type : uint8_t { kString, kList, kSet, kZset, kHash, kStream };
 // Type and encoding of a value in one number (5 bits in the entry's header). A new type adds kinds here and
 // rows in value.cc; nothing else in the keyspace knows what a value looks like.
 enum class Kind : uint8_t {
-  kNone = 0,
+  kNone = 0,        // nothing: an id that waits for its session (pending_ids.h)
   kStringInt,       // int64_t
   kStringEmbedded,  // uint16_t length, bytes (at most 44: Redis' embstr)
   kStringRaw,       // uint16_t length, bytes

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "storage/assert.h"
 #include "storage/expiry.h"
 
 namespace cloakroom::storage {
@@ -30,12 +31,15 @@ int64_t follow_wall_clock(Access& access) {
   const int64_t step_us = deviation_us(keyspace.clock(), offset_us);
   if (std::abs(step_us) <= kSmallestStepUs) return 0;
   const int64_t step_ms = step_us / 1000;
-  const uint32_t selected = access.db();
   access.read_clock();
   access.guard().take_all();
   // What somebody may have seen expired does not come back.
-  for (Shard* shard : keyspace.shards()) end_all_due(access, *shard);
-  access.select(selected);
+  for (Shard* shard : keyspace.shards()) {
+    uint32_t unlimited = UINT32_MAX;
+    ShardSet missing;
+    const bool all = end_due(access, *shard, unlimited, missing);
+    CLOAKROOM_ASSERT(all && missing.empty());
+  }
   keyspace.wall_offset_us_.store(offset_us + step_us, std::memory_order_relaxed);
   Instant now = keyspace.now();
   ++now.epoch;
@@ -43,7 +47,7 @@ int64_t follow_wall_clock(Access& access) {
     shard->latest_ms = now.wall_ms;
     shard->epoch = now.epoch;
     shard->wheel.restart(now.wall_ms, std::abs(step_ms) >= kFarStepMs);
-    shard->pending.shift(step_ms);
+    shard->pending.shift(step_ms, now.wall_ms);
   }
   access.guard().step_clock(now);
   keyspace.epoch_.store(now.epoch, std::memory_order_release);

@@ -75,8 +75,7 @@ void check_index(CommandFixture& f, const State& state) {
       if (session != state.end() && session->second.type != "+set\r\n") continue;
       const std::string text = "session:" + id;
       const storage::KeyRef ref = f.access.schema().make(text);
-      std::vector<uint64_t> waiting;
-      f.access.shard_for(ref).pending.collect(db, ref.hash(), ref.id(), waiting);
+      const auto waiting = f.access.shard_for(ref).pending.sets_of(db, ref.hash(), ref.id());
       CAPTURE(key);
       CAPTURE(id);
       const uint64_t set_hash = f.access.schema().make(key).hash();

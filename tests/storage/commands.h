@@ -46,14 +46,16 @@ class Commands {
     for (const KeyRef& ref : refs) uses.push_back({&ref, mode != kReads, access.db()});
     const GuardPlan plan{.keys = uses, .members = members, .ends_keys = mode == kEnds || keys.size() > 1};
     const uint32_t db = access.db();
-    take_guards(access, plan);
+    while (!take_guards(access, plan)) {
+    }
     for (;;) {
       try {
         const Finish finish{access};
         return fn();
       } catch (const GuardsNeeded& needed) {
         access.select(db);
-        take_guards_again(access, plan, needed.shards);
+        while (!take_guards_again(access, plan, needed.shards)) {
+        }
       }
     }
   }
@@ -69,7 +71,8 @@ class Commands {
       uses.push_back({&ref, true, access.db()});
       uses.push_back({&ref, true, other_db});
     }
-    take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true});
+    while (!take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true})) {
+    }
     const Finish finish{access};
     return fn();
   }

@@ -92,7 +92,7 @@ class KeyspaceModel {
   }
   void drop_due_pending() {
     for (auto at = pending_.begin(); at != pending_.end();) {
-      if (at->second > now_ms_) {
+      if (at->second >= now_ms_) {
         ++at;
         continue;
       }
@@ -142,7 +142,11 @@ class KeyspaceModel {
     if (!is_user_key(set.second)) return;
     const Name session{set.first, "session:" + member};
     const Item* item = find(session);
-    if (item == nullptr || !is_session(session, item->value)) pending_[{set, member}] = now_ms_ + pending_ms_;
+    if (item != nullptr && is_session(session, item->value)) return;
+    pending_[{set, member}] = 0;
+    for (auto& [what, due] : pending_) {  // an id waits as long for all its sets
+      if (what.first.first == set.first && what.second == member) due = now_ms_ + pending_ms_;
+    }
   }
 
   std::map<Name, Item> items_;

@@ -327,7 +327,7 @@ TEST_CASE("FLUSHDB empties one database at once and gives its memory back in sli
   for (Shard* shard : f.keyspace.shards()) {
     while (!shard->detached.empty()) {
       f.access.guard().take(shard->index);
-      const size_t slice = reclaim_detached(f.access, *shard, 100);
+      const size_t slice = reclaim_leftovers(f.access, *shard, 100);
       CHECK(slice <= 112);  // whole buckets
       freed += slice;
       f.access.finish();

@@ -348,7 +348,7 @@ struct Linked {
       Members out;
       for (const std::string& id : kept) {
         const Found found = sets.fixture.access.peek(sets.fixture.key(text_of(id)));
-        const auto links = SessionIndex::links_of(*found.entry);
+        const auto links = links_of(*found.entry);
         if (std::count(links.begin(), links.end(), hash) == 1) out.insert(id);
       }
       return out;

@@ -168,14 +168,15 @@ class Simulation {
   void full_turn() {
     const uint32_t db = engine_.access.db();
     for (Shard* shard : engine_.keyspace.shards()) {
-      while (expiry_turn(engine_.access, *shard, 1 + static_cast<uint32_t>(below(1000)))) {
+      while (expiry_turn(engine_.access, *shard, 1 + static_cast<uint32_t>(below(1000))) == ExpiryTurn::kMore) {
       }
+    }
+    while (!end_all_due(engine_.access)) {
     }
     engine_.access.select(db);
     model_.drop_due_pending();
   }
   void small_turn() {
-    if (model_.next_pending_ms() <= now()) return full_turn();
     const uint32_t db = engine_.access.db();
     Shard& shard = engine_.keyspace.shard(static_cast<uint32_t>(below(engine_.keyspace.shard_count())));
     expiry_turn(engine_.access, shard, 1 + static_cast<uint32_t>(below(8)));
@@ -183,6 +184,7 @@ class Simulation {
   }
 
   void act() {
+    if (model_.next_pending_ms() < now()) full_turn();  // ids that wait leave then or at any later time
     engine_.access.select(static_cast<uint32_t>(below(8) == 0));
     const uint64_t dice = below(1000);
     if (dice < 150) return move_clock(static_cast<int64_t>(below(below(10) == 0 ? 2000 : 30)));
@@ -334,7 +336,7 @@ class Simulation {
     log_.effects.clear();
     for (Shard* shard : replica_.keyspace.shards()) {  // only what FLUSH left behind: no turn ends a key here
       replica_.access.guard().take(shard->index);
-      reclaim_detached(replica_.access, *shard, SIZE_MAX);
+      reclaim_leftovers(replica_.access, *shard, SIZE_MAX);
       replica_.access.finish();
     }
     expect(log_.depth == 0, "an effect group is open");
@@ -368,22 +370,38 @@ class Simulation {
       Sums& sum = sums[&shard];
       sum.entries += Arena::block_bytes(entry.total_bytes());
       sum.external += value_ops(entry.kind()).external_bytes(entry.value());
-      if (entry.has(Entry::kHasLink)) sum.external += SessionIndex::link_bytes(entry);
+      if (entry.has(Entry::kHasLink)) sum.external += link_bytes(entry);
       sum.alive += !entry.expired(now());
       sum.sessions += entry.role() == KeyRole::kSession && entry.type() != Type::kSet;
       sum.user_sets += entry.role() == KeyRole::kUserSessions && entry.type() == Type::kSet;
       ++tables[&table].first;
       tables[&table].second += entry.deadline_ms() != 0;
     });
+    for (const Shard* shard : engine_.keyspace.shards()) {
+      Sums& sum = sums[shard];
+      size_t waiting = 0;
+      for (const auto& table : shard->pending.tables()) {
+        if (table == nullptr) continue;
+        waiting += table->size();
+        table->for_each([&](const Place& place) {
+          const Entry& entry = *table->entry(place);
+          sum.entries += Arena::block_bytes(entry.total_bytes());
+          sum.external += link_bytes(entry);
+          expect(link_count(entry) > 0, "an id waits for no set");
+        });
+      }
+      expect(shard->pending.size() == waiting, "count of waiting ids");
+      for (const DepartedSet& set : shard->departed) {
+        sum.external += value_ops(set.kind).external_bytes(set.value.data());
+      }
+    }
     size_t alive = 0;
     for (const Shard* shard : engine_.keyspace.shards()) {
       const Sums& sum = sums[shard];
       alive += sum.alive;
       expect(shard->arena.used_bytes() == sum.entries, "bytes of entries");
       expect(shard->external_bytes == sum.external, "bytes outside entries");
-      expect(shard->memory_bytes() ==
-                 sum.entries + sum.external + shard->segments.used_bytes() + shard->pending.used_bytes(),
-             "account of memory");
+      expect(shard->memory_bytes() == sum.entries + sum.external + shard->segments.used_bytes(), "account of memory");
       expect(shard->counts.sessions == sum.sessions, "count of sessions");
       expect(shard->counts.user_sets == sum.user_sets, "count of user sets");
       for (const auto& table : shard->tables) {
@@ -412,9 +430,9 @@ class Simulation {
         const Found session = engine_.access.peek(session_key);
         std::vector<uint64_t> sets;
         if (session && session->type() != Type::kSet) {
-          sets = SessionIndex::links_of(*session.entry);
+          sets = links_of(*session.entry);
         } else {
-          engine_.access.shard_for(session_key).pending.collect(table.db(), session_key.hash(), id, sets);
+          sets = engine_.access.shard_for(session_key).pending.sets_of(table.db(), session_key.hash(), id);
         }
         expect(std::find(sets.begin(), sets.end(), table.hash_of(set)) != sets.end(), "an id has no link");
       });

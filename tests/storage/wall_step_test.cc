@@ -21,7 +21,7 @@ constexpr int64_t kDayMs = 24 * kHourMs;
 struct Stepping : Fixture {
   void turns() {
     for (Shard* shard : keyspace.shards()) {
-      while (expiry_turn(access, *shard, 100)) {
+      while (expiry_turn(access, *shard, 100) == ExpiryTurn::kMore) {
       }
     }
   }
