@@ -161,6 +161,8 @@ class Access {
   }
   void seed(uint64_t seed) { random_state_ = seed; }
   Garbage& garbage() { return garbage_; }
+  // Moves a value to the garbage; its bytes leave the shard's account.
+  void discard(Shard& shard, Kind kind, const char* value);
   // Changes made since the guards were taken: GuardsNeeded is only thrown at 0.
   uint32_t changes_in_command() const { return changes_in_command_; }
   void mark_restartable() { changes_in_command_ = 0; }  // what was changed so far is complete by itself
@@ -172,7 +174,7 @@ class Access {
   char* replace_block(Found& found, Kind kind, size_t old_total, size_t bytes, int64_t deadline_ms);
   std::vector<uint64_t> hold_links(const Entry& session);
   void remove(Found& found, uint64_t hash, bool drop);
-  void drop_value(Shard& shard, Entry& entry);
+  void free_garbage();
   void part_with_value(Shard& shard, Entry& entry);
   void touch(Entry& entry);
   void count_role(Shard& shard, KeyRole role, Kind before, Kind after);
@@ -189,6 +191,7 @@ class Access {
   uint32_t group_depth_ = 0;
   uint64_t random_state_ = 0x853c49e6748fea9b;
   Garbage garbage_;
+  size_t garbage_bytes_ = 0;  // of the values in it whose freeing takes long
   std::vector<Table*> unsettled_;
 };
 

@@ -1,6 +1,8 @@
 #include "storage/key.h"
 
 #include <array>
+#include <stdexcept>
+#include <utility>
 
 #include "storage/hex.h"
 
@@ -204,11 +206,16 @@ KeySchema::KeySchema(HashKey hash_key, KeyPattern session, KeyPattern user_sessi
     : hash_key_(hash_key),
       session_(std::move(session)),
       user_sessions_(std::move(user_sessions)),
-      user_first_(user_sessions_.prefix.size() > session_.prefix.size()) {}
+      user_first_(std::pair(user_sessions_.literal_bytes(), user_sessions_.prefix.size()) >
+                  std::pair(session_.literal_bytes(), session_.prefix.size())) {
+  if (session_ == user_sessions_) {
+    throw std::invalid_argument("session-key-pattern and user-sessions-key-pattern are the same");
+  }
+}
 
 bool KeySchema::match(KeyRole role, std::string_view raw, std::string_view& id) const {
   const KeyPattern& p = pattern(role);
-  if (raw.size() <= p.prefix.size() + p.suffix.size()) return false;
+  if (raw.size() < p.literal_bytes()) return false;
   if (std::memcmp(raw.data(), p.prefix.data(), p.prefix.size()) != 0) return false;
   if (!p.suffix.empty() && !raw.ends_with(p.suffix)) return false;
   id = raw.substr(p.prefix.size(), raw.size() - p.prefix.size() - p.suffix.size());

@@ -73,12 +73,17 @@ struct KeyPattern {
   std::string suffix;
   // Returns false when `text` has no or more than one placeholder, or nothing besides it.
   static bool parse(std::string_view text, KeyPattern& out);
+
+  size_t literal_bytes() const { return prefix.size() + suffix.size(); }
+  bool operator==(const KeyPattern&) const = default;
 };
 
 // The two session patterns and the hash key: everything needed to turn wire keys into KeyRefs and back.
 // Immutable after start, hence thread-safe.
 class KeySchema {
  public:
+  // A key that fits both patterns belongs to the one with more text beside its placeholder, then to the one with more
+  // before it. Throws std::invalid_argument when they are the same.
   KeySchema(HashKey hash_key, KeyPattern session, KeyPattern user_sessions);
 
   KeyRef make(std::string_view raw) const {
@@ -110,7 +115,7 @@ class KeySchema {
   HashKey hash_key_;
   KeyPattern session_;
   KeyPattern user_sessions_;
-  bool user_first_;  // the longer prefix is tried first
+  bool user_first_;  // which pattern is tried first
 };
 
 }  // namespace cloakroom::storage

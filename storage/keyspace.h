@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "storage/clock.h"
+#include "storage/disposer.h"
 #include "storage/effects.h"
 #include "storage/guard.h"
 #include "storage/shard.h"
@@ -82,6 +83,9 @@ class Keyspace {
   // Flushed tables and ended sets that wait to be freed (Shard::detached, departed), in all shards.
   std::atomic<uint32_t> leftovers{0};
 
+  // Where values go whose freeing takes long.
+  Disposer& disposer() { return disposer_; }
+
   // The table of a database in a shard, made if need be. The shard's guard is held.
   Table& table(Shard& shard, uint32_t db);
   std::unique_ptr<Table> new_table(Shard& shard);
@@ -103,6 +107,7 @@ class Keyspace {
   uint32_t shard_bits_;
   bool session_index_;
   bool single_threaded_;
+  Disposer disposer_;
   RegionSource source_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> shard_pointers_;

@@ -318,8 +318,7 @@ size_t reclaim_leftovers(Access& access, Shard& shard, size_t budget) {
       const ValueOps& ops = value_ops(entry.kind());
       const size_t total = entry.total_bytes();
       uncount(shard, entry, ops.type);
-      shard.external_bytes -= ops.external_bytes(entry.value());
-      ops.destroy(entry.value(), access.garbage());
+      access.discard(shard, entry.kind(), entry.value());
       if (entry.has(Entry::kHasLink)) clear_links(shard, entry);
       shard.arena.free(handle, total);
       ++freed;

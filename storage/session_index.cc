@@ -230,9 +230,7 @@ size_t SessionIndex::tell_departed(Access& access, Shard& shard, size_t budget) 
     if (!all) return told;
     set.cursor = next;
     if (next != 0) continue;
-    const ValueOps& ops = value_ops(set.kind);
-    shard.external_bytes -= ops.external_bytes(set.value.data());
-    ops.destroy(set.value.data(), access.garbage());
+    access.discard(shard, set.kind, set.value.data());
     shard.departed.pop_front();
     access.keyspace().leftovers.fetch_sub(1, std::memory_order_relaxed);
   }

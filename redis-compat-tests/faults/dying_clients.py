@@ -5,7 +5,7 @@ import struct
 from report import expect, expect_true
 from resp import Eof, exchange, request
 from servers import poll_until
-from watched import MB, Watched
+from watched import MB, run_each
 
 REGISTERING = request("WATCH", "k") + request("MONITOR") + request("SET", "written", "1")
 
@@ -87,9 +87,4 @@ TESTS = [(reset_in_a_pipeline, 128), (over_the_limit_in_a_pipeline, 128), (value
 
 
 def run_all(report, _full):
-    for test, most_mb in TESTS:
-        def body(test=test, most_mb=most_mb):
-            with Watched() as watched:
-                test(watched)
-                watched.healthy(most_mb)
-        report.run("dying clients: " + test.__name__.replace("_", " "), body)
+    run_each(report, "dying clients", TESTS)

@@ -1,7 +1,7 @@
 """Replies that would not fit: they stop at the client's limit, none of them goes out in part, and the client is closed."""
 from report import expect, expect_true
 from resp import Eof, request
-from watched import MB, Watched
+from watched import MB, run_each
 
 SERVE_MB = 40  # what a limit of 10 MB may cost
 
@@ -184,9 +184,4 @@ TESTS = [endless, unheard, whole_collections, all_keys, transactions_end, pipeli
 
 
 def run_all(report, _full):
-    for test in TESTS:
-        def body(test=test):
-            with Watched() as watched:
-                test(watched)
-                watched.healthy(128)
-        report.run("endless replies: " + test.__name__.replace("_", " "), body)
+    run_each(report, "endless replies", [(test, 128) for test in TESTS])

@@ -4,7 +4,7 @@ import socket
 
 from report import expect_true
 from resp import Eof, Timeout, request
-from watched import MB, Watched
+from watched import MB, run_each
 
 
 def half_requests(watched):
@@ -119,9 +119,4 @@ TESTS = [(half_requests, 64), (slow_bytes, 64), (announced_and_not_sent, 200), (
 
 
 def run_all(report, _full):
-    for test, most_mb in TESTS:
-        def body(test=test, most_mb=most_mb):
-            with Watched() as watched:
-                test(watched)
-                watched.healthy(most_mb)
-        report.run("hostile input: " + test.__name__.replace("_", " "), body)
+    run_each(report, "hostile input", TESTS)

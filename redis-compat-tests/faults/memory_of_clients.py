@@ -5,7 +5,7 @@ from memory_limit import MB, fill, info, over_mb, used
 from report import expect, expect_true
 from resp import Eof, request
 from servers import poll_until
-from watched import Watched
+from watched import Watched, run_each
 
 
 def listed(conn, name):
@@ -207,10 +207,5 @@ SHARED = [queued_commands, watched_keys, slow_readers, big_requests, largest_go,
 
 
 def run_all(report, _):
-    for test in SHARED:
-        def body(test=test):
-            with Watched() as watched:
-                test(watched)
-                watched.healthy(128)
-        report.run("memory of clients: " + test.__name__.replace("_", " "), body)
+    run_each(report, "memory of clients", [(test, 128) for test in SHARED])
     report.run("memory of clients: long transactions", long_transactions, None)

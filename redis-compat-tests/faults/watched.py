@@ -39,3 +39,13 @@ class Watched:
 
     def __exit__(self, *_):
         self.server.stop()
+
+
+def run_each(report, what, tests):
+    """Runs tests, each a function with the megabytes it may leave behind, on a server of their own."""
+    for test, most_mb in tests:
+        def body(test=test, most_mb=most_mb):
+            with Watched() as watched:
+                test(watched)
+                watched.healthy(most_mb)
+        report.run("%s: %s" % (what, test.__name__.replace("_", " ")), body)

@@ -104,7 +104,8 @@ TEST_CASE("different texts never share a stored form") {
 TEST_CASE("roles follow the patterns") {
   const KeySchema s = schema();
   CHECK(s.make("session:x").role() == KeyRole::kSession);
-  CHECK(s.make("session:").role() == KeyRole::kPlain);
+  CHECK(s.make("session:").role() == KeyRole::kSession);  // an empty id is one too
+  CHECK(s.make("session").role() == KeyRole::kPlain);
   CHECK(s.make("sessions:x").role() == KeyRole::kPlain);
   CHECK(s.make("user_sessions:7").role() == KeyRole::kUserSessions);
   CHECK(s.make("user_sessions").role() == KeyRole::kPlain);
@@ -113,7 +114,27 @@ TEST_CASE("roles follow the patterns") {
   CHECK(s.session_hash(pack_id(id, buffer)) == s.make("session:" + id).hash());
 }
 
-TEST_CASE("patterns may have a suffix, and the longer prefix wins") {
+TEST_CASE("a key that fits both patterns belongs to the longer one; equal patterns are refused") {
+  const auto make = [](const char* session_text, const char* users_text) {
+    KeyPattern session;
+    KeyPattern users;
+    REQUIRE(KeyPattern::parse(session_text, session));
+    REQUIRE(KeyPattern::parse(users_text, users));
+    return KeySchema({}, session, users);
+  };
+  const KeySchema all = make("s:{id}", "s:{user}:all");
+  CHECK(all.make("s:7").role() == KeyRole::kSession);
+  CHECK(all.make("s:7:all").role() == KeyRole::kUserSessions);
+  CHECK(make("session:{id}", "session:{user}:sessions").make("session:u:sessions").role() == KeyRole::kUserSessions);
+  CHECK(make("s:{id}:data", "s:{user}").make("s:7:data").role() == KeyRole::kSession);
+  CHECK_THROWS_AS(make("s:{id}", "s:{user}"), std::invalid_argument);
+  CHECK(make("ab{id}", "a{user}b").make("ab1b").role() == KeyRole::kSession);
+  CHECK(make("{id}:a", "b:{user}").make("b:1:a").role() == KeyRole::kUserSessions);
+  CHECK(make("a:{id}", "b:{user}").make("b:1").role() == KeyRole::kUserSessions);
+  CHECK(make("a:{id}:x", "a:{user}:y").make("a:1:y").role() == KeyRole::kUserSessions);
+}
+
+TEST_CASE("patterns may have a suffix, and the longer one wins") {
   KeyPattern session;
   KeyPattern users;
   REQUIRE(KeyPattern::parse("s:{id}:data", session));
@@ -121,7 +142,8 @@ TEST_CASE("patterns may have a suffix, and the longer prefix wins") {
   const KeySchema s({}, session, users);
   CHECK(s.make("s:1:data").role() == KeyRole::kSession);
   CHECK(s.make("s:1:datax").role() == KeyRole::kPlain);
-  CHECK(s.make("s::data").role() == KeyRole::kPlain);
+  CHECK(s.make("s::data").role() == KeyRole::kSession);
+  CHECK(s.make("s:data").role() == KeyRole::kPlain);
   CHECK(s.make("s:user:1:data").role() == KeyRole::kUserSessions);
   CHECK(s.text(s.make("s:1:data").form(), "1") == "s:1:data");
   KeyPattern bad;

@@ -70,6 +70,7 @@ def steps(full, seed):
         yield suite(folder, folder, "release", full, seed)
     yield build("asan", full)
     yield unit("unit-asan", "cloakroom-tests", "asan")
+    yield unit("concurrency-asan", "cloakroom-concurrency-tests", "asan")
     for folder in suites:
         if full or folder in ASAN_SUITES:
             yield suite(f"{folder}-asan", folder, "asan", full, seed)
