@@ -1,5 +1,7 @@
 """CLIENT PAUSE, REPLY, KILL, LIST and the small ones."""
 import re
+import socket
+import struct
 import time
 
 from report import expect, expect_true
@@ -123,6 +125,72 @@ def pause_and_going(server):
     control.value("CLIENT", "UNPAUSE")
     three.read(1)
     expect_true(int(control.value("GET", "gone")) in (1, 2), "the killed one's write was not made")
+
+
+def leaves(conn, how):
+    """The three ways to go."""
+    if how == "reset":
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if how == "half":
+        conn.sock.shutdown(socket.SHUT_WR)
+    else:
+        conn.close()
+
+
+def pause_and_leaving(server):
+    """Who leaves while it is held back is closed at once, and its held write is never made."""
+    for mode in ("WRITE", "ALL"):
+        for how in ("close", "reset", "half"):
+            control, watcher, before, after, pipeline = several(server, 5)
+            control.value("CLIENT", "PAUSE", "2000", mode)
+            for conn in (before, after):
+                conn.send(request("SET", "left", "1"))
+            leaves(before, how)  # it may be gone before its bytes are read
+            pipeline.send(request("SET", "left", "1") * 5000)  # more than one read takes
+            if mode == "WRITE":
+                expect_true(poll_until(lambda: sum(c[b"flags"] == b"b" for c in fields(control, "LIST")) >= 2, 5.0), "held back")
+            for conn in (after, pipeline):
+                leaves(conn, how)
+            if mode == "WRITE":
+                expect_true(poll_until(lambda: len(fields(watcher, "LIST")) == 2, 1.0), "closed during the pause: " + how)
+                expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+            expect(control.value("EXISTS", "left"), 0, "a held write was made: " + how)
+            expect_true(poll_until(lambda: len(fields(watcher, "LIST")) == 2, 1.0), "all gone")
+            for conn in (control, watcher):
+                conn.close()
+
+
+def pause_and_half_closed(server):
+    """What was read and run before the pause keeps its replies; nobody but the paused is closed."""
+    control, conn, reader = several(server, 3)
+    conn.send(request("SET", "a", "1") + request("CLIENT", "PAUSE", "60000", "WRITE") + request("GET", "a") + request("INCR", "a") +
+              request("GET", "a"))
+    conn.sock.shutdown(socket.SHUT_WR)
+    try:
+        replies = conn.read(4, 5.0)
+    except Eof as error:
+        replies = error.replies
+    expect(replies, [b"+OK\r\n", b"+OK\r\n", b"$1\r\n1\r\n"])
+    reader.send(request("GET", "a") + request("PING"))
+    reader.sock.shutdown(socket.SHUT_WR)
+    expect(reader.read(2), [b"$1\r\n1\r\n", b"+PONG\r\n"], "one that only reads is not paused")
+    expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+    expect(control.value("GET", "a"), b"1")
+
+
+def pause_and_large_replies(server):
+    """Replies that the socket did not take yet go out before the paused one, half-closed, is closed."""
+    control, conn = several(server, 2)
+    control.value("SET", "big", "x" * (8 << 20))
+    control.value("CLIENT", "PAUSE", "60000", "WRITE")
+    conn.send(request("GET", "big") + request("SET", "left", "1"))
+    conn.sock.shutdown(socket.SHUT_WR)
+    if not server.redis:  # which drops what the socket did not take
+        expect(len(conn.read(1, 10.0)[0]), (8 << 20) + 12)
+        expect_true(conn.at_eof(), "then it is closed")
+    expect_true(poll_until(lambda: len(fields(control, "LIST")) == 1, 5.0), "closed")
+    control.value("CLIENT", "UNPAUSE")
+    expect(control.value("EXISTS", "left"), 0)
 
 
 def pause_is_an_instant(server):
@@ -284,6 +352,9 @@ CHECKS = [
     ("CLIENT PAUSE is only made longer", [], pause_extends),
     ("CLIENT PAUSE and MULTI", [], pause_multi),
     ("CLIENT PAUSE and clients that go", [], pause_and_going),
+    ("CLIENT PAUSE and clients that leave", [], pause_and_leaving),
+    ("CLIENT PAUSE and half-closed clients", [], pause_and_half_closed),
+    ("CLIENT PAUSE and replies under way", [], pause_and_large_replies),
     ("CLIENT PAUSE is an instant", [], pause_is_an_instant),
     ("CLIENT REPLY", [], reply_modes),
     ("CLIENT KILL, all forms, across threads", [], kill_forms),
