@@ -49,6 +49,15 @@ storage::KeyspaceOptions keyspace_options(const Config& config) {
   return options;
 }
 
+// Every line looks where the log's path leads: this one, so that the file is there at once.
+void reopen_log_on(asio::signal_set& hangups) {
+  hangups.async_wait([&hangups](const boost::system::error_code& error, int) {
+    if (error) return;
+    log(LogLevel::kWarning, "Received SIGHUP: the log file is opened again");
+    reopen_log_on(hangups);
+  });
+}
+
 // One MONITOR line: +<unix time> [<db> <address>] "<arg>" ...
 std::string monitor_line(int64_t now_us, uint32_t db, const std::string& address,
                          std::span<const std::string_view> args) {
@@ -161,12 +170,17 @@ int Server::run() {
                                              : "Received SIGTERM scheduling shutdown...");
     shutdown();
   });
+  asio::signal_set hangups(threads[0]->context, SIGHUP);
+  reopen_log_on(hangups);
   listeners_->start();
   for (size_t i = 1; i < threads.size(); ++i) {
     thread_handles_.emplace_back([this, i] { threads[i]->run(); });
   }
   log(LogLevel::kNotice, "Ready to accept connections");
-  on_shutdown_ = [&signals] { signals.cancel(); };
+  on_shutdown_ = [&signals, &hangups] {
+    signals.cancel();
+    hangups.cancel();
+  };
   threads[0]->run();
   for (std::thread& thread : thread_handles_) thread.join();
   log(LogLevel::kWarning, "Cloakroom is now ready to exit, bye bye...");
