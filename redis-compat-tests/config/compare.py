@@ -242,7 +242,8 @@ def main():
     comparison = Comparison(report)
     try:
         for part in (comparison.names_and_defaults, comparison.gets, comparison.sets, comparison.every_set,
-                     comparison.refused_lines, comparison.refused_arguments, comparison.rewrite):
+                     comparison.refused_lines, comparison.refused_arguments, comparison.rewrite_whole,
+                     comparison.rewritten_by_redis, comparison.rewrite):
             before = report.passed
             try:
                 part()

@@ -78,6 +78,20 @@ def moved_log(binary):
             os.rename(folder + ".away", folder)
 
 
+def without_effect(binary):
+    """What is accepted and does nothing says so in the log, at run time too."""
+    with Server(binary, NOTICE) as server:
+        conn = server.connect()
+        for pair in (["save", ""], ["appendonly", "no"], ["min-replicas-to-write", "0"], ["timeout", "0"]):
+            expect(conn.value("CONFIG", "SET", *pair), b"OK")
+        if not server.redis:
+            expect_true("effect" not in server.log(), server.log())
+        expect(conn.value("CONFIG", "SET", "min-replicas-to-write", "1", "timeout", "60"), b"OK")
+        if not server.redis:
+            expect(server.log().count("Accepted without effect in this version: min-replicas-to-write\n"), 1, server.log())
+        expect(conn.value("CONFIG", "SET", "notify-keyspace-events", "Egx"), b"OK", "which frameworks ask for")
+
+
 def signal_in_the_middle(binary):
     """What was read is answered, whole."""
     with Server(binary, NOTICE) as server:
@@ -342,6 +356,7 @@ def systemd(binary):
 CHECKS = [
     ("SIGTERM and SIGINT", signals),
     ("a log file moved away", moved_log),
+    ("directives without effect", without_effect),
     ("SIGTERM in the middle of pipelines", signal_in_the_middle),
     ("SIGTERM while paused", signal_while_paused),
     ("SHUTDOWN", shutdown_command),
