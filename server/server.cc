@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "server/client_memory.h"
@@ -23,6 +24,13 @@ namespace asio = boost::asio;
 
 constexpr size_t kRunIdDigits = 40;
 constexpr int64_t kCalibrationUs = 2000;
+constexpr int64_t kLongestPendingMs = int64_t{1000} * 3600 * 24 * 365;  // added to a wall clock
+
+// A setting that is no negative, where the largest of a narrower type is as good as no limit.
+template <class Narrow>
+Narrow at_most(int64_t setting) {
+  return static_cast<Narrow>(std::min<int64_t>(setting, std::numeric_limits<Narrow>::max()));
+}
 
 std::string random_hex(size_t digits) {
   std::string bytes(digits / 2, '\0');
@@ -149,13 +157,13 @@ uint64_t Server::random_seed() const {
 
 void Server::apply_config(const Config& c) {
   storage::KeyspaceSettings& settings = keyspace->settings();
-  settings.hash_max_flat_entries = static_cast<uint32_t>(c.hash_max_listpack_entries);
-  settings.hash_max_flat_value_bytes = static_cast<uint32_t>(c.hash_max_listpack_value);
-  settings.set_max_int_entries = static_cast<uint32_t>(c.set_max_intset_entries);
-  settings.pending_ms = c.session_index_pending_ms;
+  settings.hash_max_flat_entries = at_most<uint32_t>(c.hash_max_listpack_entries);
+  settings.hash_max_flat_value_bytes = at_most<uint32_t>(c.hash_max_listpack_value);
+  settings.set_max_int_entries = at_most<uint32_t>(c.set_max_intset_entries);
+  settings.pending_ms = std::min(c.session_index_pending_ms, kLongestPendingMs);
   settings.policy = c.maxmemory_policy;
-  settings.lfu_log_factor = static_cast<uint32_t>(c.lfu_log_factor);
-  settings.lfu_decay_minutes = static_cast<uint32_t>(c.lfu_decay_time);
+  settings.lfu_log_factor = at_most<uint32_t>(c.lfu_log_factor);
+  settings.lfu_decay_minutes = at_most<uint32_t>(c.lfu_decay_time);
   parser_limits.max_bulk_bytes = c.proto_max_bulk_len;
   client_limit_bytes = client_memory_limit(c);
   configure_log(c.loglevel, c.logfile, c.privacy);
@@ -240,7 +248,7 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
 
 void Server::note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us) {
   const Config& c = thread.config();
-  if (c.latency_monitor_threshold > 0 && duration_us >= c.latency_monitor_threshold * 1000) {
+  if (c.latency_monitor_threshold > 0 && duration_us / 1000 >= c.latency_monitor_threshold) {
     latency.add(ctx.command.is(kFast) ? "fast-command" : "command", clock.wall_ms() / 1000,
                 duration_us / 1000);
   }
