@@ -18,11 +18,13 @@ class Turn {
   Turn(Access& access, Shard& shard, uint32_t budget) : access_(access), shard_(shard), left_(budget) {}
 
   bool run() {
-    shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
-      fire(ref);
-      return left_ > 0;
-    });
-    drop_pending();
+    if (access_.keyspace().may_end_keys.load(std::memory_order_relaxed)) {
+      shard_.wheel.advance(access_.now_ms(), [&](BucketRef ref) {
+        fire(ref);
+        return left_ > 0;
+      });
+      drop_pending();
+    }
     const size_t kReclaimSlice = 256;
     const bool reclaiming = !shard_.detached.empty();
     if (reclaiming) reclaim_detached(access_, shard_, kReclaimSlice);
