@@ -13,6 +13,7 @@ struct OutputLimit {
   uint64_t hard_bytes = 0;  // 0: none
   uint64_t soft_bytes = 0;  // 0: none
   int64_t soft_seconds = 0;
+  bool operator==(const OutputLimit&) const = default;
 };
 
 // Redis' defaults.

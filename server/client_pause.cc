@@ -34,6 +34,7 @@ void watch_pause(Server& server) {
   const int64_t left_ms = server.pause.until_ms.load() - server.threads[0]->steady_ms();
   if (left_ms <= 0) {
     server.pause.mode = Pause::kNoPause;
+    server.keyspace->may_end_keys = true;
     server.on_all_threads(resume_connections);
     return;
   }
@@ -44,7 +45,8 @@ void watch_pause(Server& server) {
 
 }  // namespace
 
-// Runs under all guards: no write is under way when it answers.
+// Runs under all guards: when it answers no write is under way, no key expires and none is evicted. As in
+// Redis a key whose deadline passes meanwhile is missing to who reads it, and ends when the pause does.
 void client_pause_command(Context& ctx) {
   if (ctx.argc() > 4) return reply_subcommand_syntax(ctx);
   uint8_t mode = Pause::kPauseAll;
@@ -67,6 +69,7 @@ void client_pause_command(Context& ctx) {
   // A running pause only gets longer and wider.
   pause.until_ms = running ? std::max(pause.until_ms.load(), until_ms) : until_ms;
   pause.mode = running ? std::max(pause.mode.load(), mode) : mode;
+  ctx.server.keyspace->may_end_keys = false;
   if (!running) {
     IoThread& first = *ctx.server.threads[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
@@ -77,6 +80,7 @@ void client_pause_command(Context& ctx) {
 
 void client_unpause_command(Context& ctx) {
   ctx.server.pause.mode = Pause::kNoPause;
+  ctx.server.keyspace->may_end_keys = true;
   for (const auto& thread : ctx.server.threads) {
     thread->append_task([&target = *thread] { resume_connections(target); });
     ctx.thread.to_wake.push_back(thread.get());

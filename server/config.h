@@ -140,6 +140,8 @@ class ConfigStore {
 
   // Lines to log once at start: what was accepted without having an effect.
   std::vector<std::string> startup_notices() const;
+  // Likewise after a set(): of what differs from `before` only.
+  std::vector<std::string> notices_since(const Config& before) const;
 
   const std::string& file() const { return file_; }  // absolute path, empty without one
   // A directive whose value must not be shown (slow log, MONITOR).

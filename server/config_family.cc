@@ -21,9 +21,11 @@ void config_get(Context& ctx) {
 }
 
 void config_set(Context& ctx) {
+  const auto before = ctx.server.config->snapshot();
   if (const auto error = ctx.server.config->set(ctx.args.subspan(2), from_this_machine(ctx.client))) {
     return ctx.reply.error(*error);
   }
+  for (const std::string& notice : ctx.server.config->notices_since(*before)) log(LogLevel::kWarning, notice);
   ctx.thread.refresh_config();
   ctx.reply.ok();
 }

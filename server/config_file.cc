@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "server/config_table.h"
+#include "server/config_user.h"
 #include "server/version.h"
 
 namespace cloakroom::server {
@@ -79,6 +80,11 @@ class Loader {
   }
 
   Config take() {
+    if (user_ && !user_->accepts(config_.requirepass)) {
+      throw StartError{fatal("",
+                             "ACL users are not supported yet: of the default user's password only the "
+                             "hash is given; state the password with requirepass")};
+    }
     if (!config_.logfile.empty() && !std::ofstream(config_.logfile, std::ios::app)) {
       throw StartError{fatal("", std::string("Can't open the log file: ") + std::strerror(errno))};
     }
@@ -112,7 +118,7 @@ class Loader {
     } else if (name == "rename-command" && values.size() == 2) {
       return rename_command(values[0], values[1]);
     } else if (name == "user" && !values.empty()) {
-      return "ACL users are not supported yet; use requirepass";
+      return user(values);
     } else if (name == "loadmodule" && !values.empty()) {
       return "modules are not supported";
     } else if (name.find('.') != name.npos) {
@@ -130,7 +136,29 @@ class Loader {
       split = split_words(values[0]).value_or(std::vector<std::string>());
       values = split;
     }
+    if (found.row().name == "requirepass") user_.reset();  // the later word counts
     return assign(config_, found.index, values, true);
+  }
+
+  // Users do not exist yet. What Redis' CONFIG REWRITE says of the default one stands for requirepass.
+  std::optional<std::string> user(Words values) {
+    const auto stated = read_default_user(values);
+    if (!stated) return "ACL users are not supported yet; use requirepass";
+    if (user_seen_) {
+      return "Error in user declaration 'default': Duplicate user found. A user can only be defined once in "
+             "config files";
+    }
+    user_seen_ = true;
+    if (!config_.requirepass.empty()) {
+      if (stated->has_password() && stated->accepts(config_.requirepass)) return std::nullopt;
+      return "ACL users are not supported yet: the default user has another password than requirepass says";
+    }
+    if (!stated->password.empty()) {
+      const std::vector<std::string> password{stated->password};
+      return assign(config_, find_row("requirepass").value().index, password, true);
+    }
+    if (stated->has_password()) user_ = stated;
+    return std::nullopt;
   }
 
   std::optional<std::string> include(const std::string& pattern) {
@@ -161,6 +189,8 @@ class Loader {
 
   const StartRequest& request_;
   Config config_;
+  std::optional<DefaultUser> user_;  // whose hashed password requirepass is still to say
+  bool user_seen_ = false;
   int depth_ = 0;
   std::set<std::string> new_commands_, gone_commands_;
 };

@@ -8,16 +8,15 @@
 #include <cstring>
 #include <deque>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <sstream>
 
 #include "server/config.h"
 #include "server/config_table.h"
+#include "server/log.h"
 
 // CONFIG REWRITE: the file keeps its comments, its order and what we do not own (include, rename-command); a
 // directive goes to its first line, its further lines become blank, what the file lacks and is no default
-// goes to the end.
+// goes to the end. A `user` line goes: what it may say is said by requirepass.
 namespace cloakroom::server {
 
 using namespace directives;
@@ -85,9 +84,10 @@ class OldFile {
     const auto words = split_words(line);
     const auto name = words && !words->empty() ? lower(words->front()) : "";
     const auto row = find_row(name);
-    static constexpr std::array<std::string_view, 5> kForeign{"include", "rename-command", "user",
-                                                              "loadmodule", "sentinel"};
-    if (!row && std::find(kForeign.begin(), kForeign.end(), name) == kForeign.end()) {
+    static constexpr std::array<std::string_view, 4> kForeign{"include", "rename-command", "loadmodule",
+                                                              "sentinel"};
+    if (name == "user") line = {};
+    if (!row && !line.empty() && std::find(kForeign.begin(), kForeign.end(), name) == kForeign.end()) {
       lines_.push_back("# ??? " + std::string(line));
       return;
     }
@@ -114,11 +114,50 @@ std::vector<RewriteLine> lines_of(const Row& row, const ConfigValue& value) {
 
 std::string failure(int error) { return std::string("ERR Rewriting config file: ") + std::strerror(error); }
 
+// The file's text, empty when there is no file; null: errno says why.
+std::optional<std::string> read_file(const std::string& path) {
+  constexpr size_t kPiece = 16 * 1024;
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return errno == ENOENT ? std::optional<std::string>("") : std::nullopt;
+  std::string text;
+  ssize_t n = 0;
+  do {
+    const size_t before = text.size();
+    text.resize(before + kPiece);
+    n = ::read(descriptor, text.data() + before, kPiece);
+    text.resize(before + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  } while (n > 0 || (n < 0 && errno == EINTR));
+  const int error = errno;
+  ::close(descriptor);
+  errno = error;
+  return n < 0 ? std::nullopt : std::optional<std::string>(std::move(text));
+}
+
+// Who may read a rewritten file. Passwords stand in it, which came from the environment perhaps: a new one is
+// its owner's alone.
+struct Rights {
+  mode_t mode = S_IRUSR | S_IWUSR;
+  uid_t owner = ::geteuid();
+  gid_t group = ::getegid();
+
+  static Rights of(const std::string& path) {
+    struct stat old {};
+    if (::stat(path.c_str(), &old) != 0) return {};
+    return {old.st_mode & 07777, old.st_uid, old.st_gid};
+  }
+  bool for_others() const { return mode & (S_IRGRP | S_IROTH); }
+};
+
 class TemporaryFile {
  public:
-  explicit TemporaryFile(std::string path, mode_t mode) : path_(std::move(path)) {
+  // The owner is kept as far as the system lets us; where it does not, the file has fewer readers, not more.
+  TemporaryFile(std::string path, const Rights& rights) : path_(std::move(path)) {
     descriptor_ = ::mkostemp(path_.data(), O_CLOEXEC);
-    if (descriptor_ >= 0) ok_ = ::fchmod(descriptor_, mode) == 0;
+    if (descriptor_ < 0) return;
+    const bool kept = ::fchown(descriptor_, rights.owner, rights.group) == 0;
+    const bool group_kept = kept || ::fchown(descriptor_, static_cast<uid_t>(-1), rights.group) == 0;
+    constexpr mode_t kGroupRights = S_IRWXG;
+    ok_ = ::fchmod(descriptor_, group_kept ? rights.mode : rights.mode & ~kGroupRights) == 0;
   }
   ~TemporaryFile() {
     if (descriptor_ < 0) return;
@@ -153,22 +192,20 @@ class TemporaryFile {
 
 std::optional<std::string> ConfigStore::rewrite() const {
   if (file_.empty()) return "ERR The server is running without a config file";
-  std::ifstream in(file_, std::ios::binary);
-  if (!in && errno != ENOENT) return failure(errno);
-  std::ostringstream old_text;
-  if (in && in.peek() != in.eof() && !(old_text << in.rdbuf())) return failure(errno);
-  OldFile lines(old_text.str());
+  const auto old_text = read_file(file_);
+  if (!old_text) return failure(errno);
+  OldFile lines(*old_text);
   const auto config = snapshot();
+  bool secret = false;
   for (size_t i = 0; i < config_rows().size(); ++i) {
     const Row& row = *config_rows()[i];
     const std::string name(row.name);
     for (const RewriteLine& line : lines_of(row, config->values[i])) lines.put(name, line);
     lines.drop_rest(name);
+    secret = secret || (row.has(kSensitive) && !config->values[i].text.empty());
   }
-  struct stat old {};
-  constexpr mode_t kReadable = 0644;
-  const mode_t mode = ::stat(file_.c_str(), &old) == 0 ? old.st_mode & 07777 : kReadable;
-  TemporaryFile next(file_ + ".XXXXXX", mode);
+  const Rights rights = Rights::of(file_);
+  TemporaryFile next(file_ + ".XXXXXX", rights);
   if (!next.become(file_, lines.content())) return failure(errno);
   const int folder =
       ::open(std::filesystem::path(file_).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -177,6 +214,10 @@ std::optional<std::string> ConfigStore::rewrite() const {
   const int error = errno;
   ::close(folder);
   if (!durable) return failure(error);
+  if (secret && rights.for_others()) {
+    log(LogLevel::kWarning,
+        "CONFIG REWRITE has written a password into a file that others than its owner may read");
+  }
   return std::nullopt;
 }
 

@@ -60,6 +60,33 @@ std::vector<std::string> set_words(const Row& row, std::string_view value) {
   }
 }
 
+// Of the limits of a client's output those of replicas and subscribers limit nobody yet.
+bool limits_nobody(const protocol::OutputLimits& limits) {
+  constexpr protocol::OutputLimits kInitial;
+  return !std::equal(limits.by_class.begin() + 1, limits.by_class.end(), kInitial.by_class.begin() + 1);
+}
+
+// What is no default and has no effect, of the rows that `concerns` names.
+std::vector<std::string> without_effect(const Config& config, const std::function<bool(size_t)>& concerns) {
+  std::string names;
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < config_rows().size(); ++i) {
+    const Row& row = *config_rows()[i];
+    if (!concerns(i)) continue;
+    if (row.effect == Effect::kKept && config.values[i].text != row.default_text()) {
+      names += (names.empty() ? "" : ", ") + std::string(row.name);
+    } else if (row.name == "save" && !config.save.empty()) {
+      lines.emplace_back(
+          "Snapshots are not supported yet: the save points are kept, nothing is written to disk");
+    } else if (row.name == "client-output-buffer-limit" &&
+               limits_nobody(config.client_output_buffer_limits)) {
+      lines.emplace_back("client-output-buffer-limit: only the limits of normal clients have an effect yet");
+    }
+  }
+  if (!names.empty()) lines.insert(lines.begin(), "Accepted without effect in this version: " + names);
+  return lines;
+}
+
 }  // namespace
 
 std::string_view Config::text(std::string_view name) const {
@@ -157,19 +184,17 @@ void ConfigStore::on_change(std::initializer_list<std::string_view> names, Appli
 }
 
 std::vector<std::string> ConfigStore::startup_notices() const {
-  const auto config = snapshot();
-  std::string without_effect;
-  for (size_t i = 0; i < config_rows().size(); ++i) {
-    const Row& row = *config_rows()[i];
-    if (row.effect != Effect::kKept || config->values[i].text == row.default_text()) continue;
-    without_effect += (without_effect.empty() ? "" : ", ") + std::string(row.name);
-  }
   std::vector<std::string> lines = notices_;
-  if (!without_effect.empty()) lines.push_back("Accepted without effect in this version: " + without_effect);
-  if (!config->save.empty()) {
-    lines.push_back("Snapshots are not supported yet: the save points are kept, nothing is written to disk");
+  for (std::string& line : without_effect(*snapshot(), [](size_t) { return true; })) {
+    lines.push_back(std::move(line));
   }
   return lines;
+}
+
+std::vector<std::string> ConfigStore::notices_since(const Config& before) const {
+  const auto after = snapshot();
+  return without_effect(*after,
+                        [&](size_t row) { return before.values[row].text != after->values[row].text; });
 }
 
 bool ConfigStore::is_sensitive(std::string_view name) {

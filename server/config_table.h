@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "server/config.h"
+#include "storage/assert.h"
 
 // The table of directives: every one of Redis 7.0.15 and our own. A new directive is one row, and a field of
 // Config when it acts.
@@ -60,6 +61,11 @@ void store_field(Config& config, const ConfigValue& value) {
   if constexpr (std::is_same_v<Field, std::string>) {
     field = value.text;
   } else {
+    // What a row lets in its field can hold.
+    if constexpr (std::is_integral_v<Field> && !std::is_same_v<Field, bool> &&
+                  sizeof(Field) < sizeof(int64_t)) {
+      CLOAKROOM_ASSERT(std::in_range<Field>(value.number));
+    }
     field = static_cast<Field>(value.number);
   }
 }

@@ -26,9 +26,7 @@ constinit const Row kRows[] = {
            "allkeys-random, noeviction")
         .into(store_policy),
     integer("maxmemory-samples", "5", 1, kIntMax).into<&Config::maxmemory_samples>(),
-    integer("maxmemory-eviction-tenacity", "10", 0, 100)
-        .into<&Config::maxmemory_eviction_tenacity>()
-        .not_yet(),
+    integer("maxmemory-eviction-tenacity", "10", 0, 100).into<&Config::maxmemory_eviction_tenacity>(),
     integer("lfu-log-factor", "10", 0, kIntMax).into<&Config::lfu_log_factor>(),
     integer("lfu-decay-time", "1", 0, kIntMax).into<&Config::lfu_decay_time>(),
 

@@ -195,13 +195,14 @@ void Connection::settle(State state) {
   state_ = state;
   thread_.wake_others();
   if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
+  leave_pause();
   send(thread_.out);
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   if (closed_) return;
   publish_sizes();
-  if (state == State::kClosing && own_.empty()) {
+  if (state_ == State::kClosing && own_.empty()) {
     close();
-  } else if (!own_.empty() && state == State::kReading) {
+  } else if (!own_.empty() && state_ == State::kReading) {
     state_ = State::kDraining;
   }
 }
@@ -319,6 +320,22 @@ void Connection::tick(int64_t now_ms) {
   } else if (!own_.empty()) {
     check_output_limit();
   }
+}
+
+void Connection::peer_closed() {
+  peer_closed_ = true;
+  leave_pause();
+  if (state_ == State::kClosing && own_.empty()) close();
+}
+
+// As Redis, which reads on during a pause: at the end of the stream what is held back is dropped; what was
+// answered before still goes out. One that waits for memory is not paused: it may only have closed its
+// sending side, and waits for its reply.
+void Connection::leave_pause() {
+  if (closed_ || state_ != State::kPaused || !peer_closed_ || client_.is(Client::kWaitsForRoom)) return;
+  held_.clear();
+  client_.set(Client::kPaused, false);
+  state_ = State::kClosing;
 }
 
 void Connection::peer_gone() {

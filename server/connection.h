@@ -31,7 +31,8 @@ class Connection {
   // The socket may be readable: reads once and prepares the first batch in the slot. False: nothing to serve.
   bool receive(IoThread::Slot& slot);
   // The peer will send no more: what it sent is read to its end, as no further event will tell.
-  void peer_closed() { peer_closed_ = true; }
+  // It closes one that CLIENT PAUSE holds back.
+  void peer_closed();
   // The peer neither sends nor reads any more.
   void peer_gone();
   // Runs what receive() prepared, answers, and reads on while bytes keep coming.
@@ -64,6 +65,7 @@ class Connection {
   const protocol::OutputLimit& output_limit() const;
   uint64_t output_budget() const;
   void settle(State state);
+  void leave_pause();
   void read_on(Slot& slot);
   void resume();
   void send(protocol::OutputBuffer& out);

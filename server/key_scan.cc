@@ -34,7 +34,10 @@ void flush(Context& ctx, uint64_t (*flush_tables)(storage::Access&)) {
   }
   storage::Access& access = ctx.access;
   const bool own = access.guard().held().empty();
-  if (own) access.guard().take_all();
+  if (own) {
+    access.guard().take_all();
+    ctx.thread.dispatcher.respect_pause(ctx.client, ctx.command);
+  }
   flush_tables(access);
   if (own) access.finish();
   if (own && !async) storage::reclaim_flushed(access);
@@ -97,9 +100,10 @@ void randomkey_command(Context& ctx) {
   }
 }
 
-// As if keys went at their deadline; with active expiry switched off they are meant to be seen.
+// As if keys went at their deadline; with active expiry switched off, and during CLIENT PAUSE, they are seen.
 void dbsize_command(Context& ctx) {
-  const bool alive_only = ctx.server.active_expire.load(std::memory_order_relaxed);
+  const bool alive_only = ctx.server.active_expire.load(std::memory_order_relaxed) &&
+                          ctx.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
   ctx.reply.integer(static_cast<int64_t>(count_keys(ctx.access, alive_only)));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -60,6 +61,8 @@ void set_keepalive(int fd, int seconds) {
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
+int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
 tcp::endpoint peer_of(int fd, bool local) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
@@ -72,51 +75,101 @@ tcp::endpoint peer_of(int fd, bool local) {
   return endpoint;
 }
 
+// What getaddrinfo says of one family.
+std::vector<tcp::endpoint> lookup(const char* name, uint16_t port, int family, std::string& reason) {
+  addrinfo hints{};
+  hints.ai_family = family;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name, std::to_string(port).c_str(), &hints, &found); error != 0) {
+    reason = ::gai_strerror(error);
+    return {};
+  }
+  std::vector<tcp::endpoint> endpoints;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    tcp::endpoint endpoint;
+    std::memcpy(endpoint.data(), one->ai_addr, one->ai_addrlen);
+    endpoint.resize(one->ai_addrlen);
+    endpoints.push_back(endpoint);
+  }
+  ::freeaddrinfo(found);
+  return endpoints;
+}
+
+// The addresses of a word of `bind`, those of IPv4 first; none: the reason.
+std::vector<tcp::endpoint> resolve(const std::string& name, uint16_t port, std::string& reason) {
+  if (name == "*") return lookup(nullptr, port, AF_INET, reason);
+  if (name == "::*") return lookup(nullptr, port, AF_INET6, reason);
+  if (name.find(':') != name.npos) return lookup(name.c_str(), port, AF_INET6, reason);
+  auto endpoints = lookup(name.c_str(), port, AF_INET, reason);
+  std::string ignored;
+  const auto v6 = lookup(name.c_str(), port, AF_INET6, ignored);
+  endpoints.insert(endpoints.end(), v6.begin(), v6.end());
+  return endpoints;
+}
+
 }  // namespace
 
 Listeners::Listeners(Server& server) : server_(server) {
   const auto config = server.config->snapshot();
   if (config->port != 0) {
+    std::vector<tcp::endpoint> further;
     for (const std::string& address : config->bind) {
       const bool optional = address.starts_with('-');
-      listen_tcp(optional ? address.substr(1) : address, optional);
+      listen_tcp(optional ? address.substr(1) : address, optional, further);
     }
+    for (const tcp::endpoint& endpoint : further) listen_further(endpoint);
   }
   if (!config->unixsocket.empty()) listen_unix(config->unixsocket, static_cast<int>(config->unixsocketperm));
   if (tcp_.empty() && local_.empty()) throw std::runtime_error("Configured to not listen anywhere, exiting.");
 }
 
-Listeners::~Listeners() = default;
+Listeners::~Listeners() {
+  if (spare_descriptor_ >= 0) ::close(spare_descriptor_);
+}
 
-void Listeners::listen_tcp(const std::string& name, bool optional) {
-  const auto config = server_.config->snapshot();
-  const auto port = static_cast<unsigned short>(config->port);
+// As in Redis a name's first address must be one of this machine; `further` gets its others.
+void Listeners::listen_tcp(const std::string& name, bool optional, std::vector<tcp::endpoint>& further) {
+  const uint16_t port = server_.config->snapshot()->port;
+  std::string reason;
+  const auto addresses = resolve(name, port, reason);
   error_code error;
-  asio::ip::address address;
-  if (name == "*") {
-    address = asio::ip::address_v4::any();
-  } else if (name == "::*") {
-    address = asio::ip::address_v6::any();
-  } else {
-    address = asio::ip::make_address(name, error);
+  if (!addresses.empty()) {
+    listen_at(addresses.front(), error);
+    if (!error) {
+      further.insert(further.end(), addresses.begin() + 1, addresses.end());
+      return;
+    }
+    reason = error.message();
   }
-  auto acceptor = std::make_shared<tcp::acceptor>(server_.threads[0]->context);
-  const tcp::endpoint endpoint(address, port);
-  if (!error) acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && address.is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(static_cast<int>(config->tcp_backlog), error);
-  if (!error) {
-    tcp_.push_back(std::move(acceptor));
-    return;
-  }
-  const bool unavailable =
-      error == asio::error::address_family_not_supported || error.value() == EADDRNOTAVAIL;
-  if (optional && unavailable) return;
   log(LogLevel::kWarning,
-      fmt::format("Could not create server TCP listening socket {}:{}: {}", name, port, error.message()));
+      fmt::format("Warning: Could not create server TCP listening socket {}:{}: {}", name, port, reason));
+  if (optional && error.value() == EADDRNOTAVAIL) return;
+  if (error == asio::error::address_family_not_supported) return;
   throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", port));
+}
+
+// One of a name's addresses after the first, where Redis would not listen: never a reason to stop.
+void Listeners::listen_further(const tcp::endpoint& endpoint) {
+  error_code error;
+  for (const auto& acceptor : tcp_) {
+    if (acceptor->local_endpoint(error) == endpoint) return;
+  }
+  listen_at(endpoint, error);
+  if (!error || error.value() == EADDRNOTAVAIL || error == asio::error::address_family_not_supported) return;
+  log(LogLevel::kWarning, fmt::format("Warning: Could not create server TCP listening socket {}: {}",
+                                      endpoint_text(endpoint), error.message()));
+}
+
+void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
+  auto acceptor = std::make_shared<tcp::acceptor>(server_.threads[0]->context);
+  acceptor->open(endpoint.protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(static_cast<int>(server_.config->snapshot()->tcp_backlog), error);
+  if (!error) tcp_.push_back(std::move(acceptor));
 }
 
 void Listeners::listen_unix(const std::string& path, int mode) {
@@ -133,6 +186,7 @@ void Listeners::listen_unix(const std::string& path, int mode) {
 }
 
 void Listeners::start() {
+  spare_descriptor_ = open_spare();
   for (const auto& acceptor : tcp_) accept_next(acceptor);
   for (const auto& acceptor : local_) accept_next(acceptor);
 }
@@ -152,7 +206,8 @@ void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
     if (!error) {
       admit(socket.release(), std::is_same_v<Acceptor, stream_protocol::acceptor>);
     } else if (error.value() == EMFILE || error.value() == ENFILE) {
-      // No descriptor is free: try again a little later instead of spinning on the ready socket.
+      if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
+      // Not even the spare one: try again a little later instead of spinning on the ready socket.
       auto timer =
           std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
       timer->async_wait([this, acceptor, timer](const error_code&) {
@@ -162,6 +217,22 @@ void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
     }
     accept_next(acceptor);
   });
+}
+
+// No descriptor is free for whoever waits to come in: the spare one lets it be told so. False: nothing done.
+bool Listeners::turn_away(int listening) {
+  if (spare_descriptor_ < 0) spare_descriptor_ = open_spare();
+  if (spare_descriptor_ < 0) return false;
+  ::close(spare_descriptor_);
+  const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) {
+    [[maybe_unused]] const auto sent =
+        ::send(fd, kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::close(fd);
+    server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+  }
+  spare_descriptor_ = open_spare();
+  return fd >= 0;
 }
 
 // Answers and closes what may not come in.

@@ -28,13 +28,18 @@ class Listeners {
   void accept_next(std::shared_ptr<Acceptor> acceptor);
   void admit(int fd, bool unix_socket);
   bool refused(int fd, bool unix_socket);
-  void listen_tcp(const std::string& address, bool optional);
+  bool turn_away(int listening);
+  void listen_tcp(const std::string& name, bool optional,
+                  std::vector<boost::asio::ip::tcp::endpoint>& further);
+  void listen_further(const boost::asio::ip::tcp::endpoint& endpoint);
+  void listen_at(const boost::asio::ip::tcp::endpoint& endpoint, boost::system::error_code& error);
   void listen_unix(const std::string& path, int mode);
 
   Server& server_;
   std::vector<std::shared_ptr<boost::asio::ip::tcp::acceptor>> tcp_;
   std::vector<std::shared_ptr<boost::asio::local::stream_protocol::acceptor>> local_;
   std::string socket_path_;
+  int spare_descriptor_ = -1;  // closed for a moment when there is no other
 };
 
 }  // namespace cloakroom::server

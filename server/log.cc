@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -31,6 +32,19 @@ Settings& settings() {
 std::atomic<LogLevel> threshold{LogLevel::kNotice};
 std::atomic<bool> private_data{false};
 
+// logrotate and the like rename or remove the file: a line belongs where the path leads now. What cannot be
+// opened leaves the file as it is.
+void follow_path(Settings& s) {
+  if (s.path.empty()) return;
+  struct stat named {};
+  struct stat open {};
+  const bool same = s.file != nullptr && ::stat(s.path.c_str(), &named) == 0 &&
+                    ::fstat(::fileno(s.file.get()), &open) == 0 && named.st_ino == open.st_ino &&
+                    named.st_dev == open.st_dev;
+  if (same) return;
+  if (std::FILE* file = std::fopen(s.path.c_str(), "ae")) s.file.reset(file);
+}
+
 LogLevel level_of(std::string_view name) {
   if (name == "debug") return LogLevel::kDebug;
   if (name == "verbose") return LogLevel::kVerbose;
@@ -47,7 +61,8 @@ void configure_log(std::string_view level, std::string_view file, bool privacy) 
   const std::lock_guard lock(s.mutex);
   if (s.path == file) return;
   s.path = file;
-  s.file.reset(file.empty() ? nullptr : std::fopen(s.path.c_str(), "ae"));
+  s.file.reset();
+  follow_path(s);
 }
 
 void log(LogLevel level, std::string_view text) {
@@ -60,6 +75,7 @@ void log(LogLevel level, std::string_view text) {
                                        now.tv_nsec / 1'000'000, ".-*#"[static_cast<size_t>(level)], text);
   Settings& s = settings();
   const std::lock_guard lock(s.mutex);
+  follow_path(s);
   std::FILE* out = s.file != nullptr ? s.file.get() : stdout;
   std::fwrite(line.data(), 1, line.size(), out);
   std::fflush(out);

@@ -49,9 +49,7 @@ int64_t MemoryExcess::total_us(const storage::Clock& clock) const {
 
 // While CLIENT PAUSE lasts keys stay as they are.
 bool MemoryLimit::suspended() const {
-  const Pause& pause = thread_.server.pause;
-  return pause.mode.load(std::memory_order_relaxed) != Pause::kNoPause &&
-         pause.until_ms.load() > thread_.access.steady_ms();
+  return !thread_.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
 }
 
 storage::Room MemoryLimit::make_room(size_t argument_bytes) {

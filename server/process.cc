@@ -14,7 +14,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -25,7 +27,6 @@
 namespace cloakroom::server {
 namespace {
 
-constexpr rlim_t kReservedFiles = 32;  // listeners, logs, epoll: beside the clients
 constexpr rlim_t kFilesStep = 16;
 constexpr const char* kDefaultPidFile = "/var/run/cloakroom.pid";
 
@@ -119,15 +120,30 @@ rlim_t raise_open_files(rlimit current, rlim_t wanted) {
   return current.rlim_cur;
 }
 
+// Files beside the clients: what is open already, what the threads and listeners will open, and some spare
+// for what is open for a moment. Redis reserves 32.
+rlim_t reserved_files(const Config& config) {
+  constexpr rlim_t kLeast = 32;
+  constexpr rlim_t kSpare = 16;
+  constexpr rlim_t kPerThread = 4;   // Asio's epoll set, timer and waker; the clients' epoll set
+  constexpr rlim_t kPerAddress = 2;  // a name has addresses of both families
+  std::error_code unknown;
+  const std::filesystem::directory_iterator open_now("/proc/self/fd", unknown);
+  const auto open = static_cast<rlim_t>(std::distance(open_now, {}));
+  const auto threads = static_cast<rlim_t>(config.io_threads);
+  return std::max(kLeast, open + kPerThread * threads + kPerAddress * config.bind.size() + kSpare);
+}
+
 void set_max_clients(ConfigStore& store, rlim_t clients) {
   const std::string text = std::to_string(clients);
   const std::array<std::string_view, 2> pair{"maxclients", text};
   store.set(pair);
 }
 
-void make_room_for_clients(ConfigStore& store) {
+void make_room_for_clients(ConfigStore& store, rlim_t reserved) {
   const auto wanted_clients = static_cast<rlim_t>(store.snapshot()->maxclients);
-  const rlim_t wanted = wanted_clients + kReservedFiles;
+  const rlim_t wanted = wanted_clients + reserved;
+  constexpr rlim_t kAssumed = 1024;
   rlimit current{};
   if (::getrlimit(RLIMIT_NOFILE, &current) != 0) {
     log(LogLevel::kWarning,
@@ -135,7 +151,7 @@ void make_room_for_clients(ConfigStore& store) {
             "Unable to obtain the current NOFILE limit ({}), assuming 1024 and setting the max clients "
             "configuration accordingly.",
             std::strerror(errno)));
-    set_max_clients(store, 1024 - kReservedFiles);
+    set_max_clients(store, kAssumed - std::min(reserved, kAssumed - 1));
     return;
   }
   if (current.rlim_cur >= wanted) return;
@@ -147,13 +163,13 @@ void make_room_for_clients(ConfigStore& store) {
                     current.rlim_cur));
     return;
   }
-  if (got <= kReservedFiles) {
+  if (got <= reserved) {
     throw std::runtime_error(fmt::format(
         "Your current 'ulimit -n' of {} is not enough for the server to start. Please increase your "
         "open file limit to at least {}. Exiting.",
         current.rlim_cur, wanted));
   }
-  set_max_clients(store, got - kReservedFiles);
+  set_max_clients(store, got - reserved);
   log(LogLevel::kWarning,
       fmt::format("You requested maxclients of {} requiring at least {} max file descriptors.",
                   wanted_clients, wanted));
@@ -163,19 +179,19 @@ void make_room_for_clients(ConfigStore& store) {
       fmt::format(
           "Current maximum open files is {}. maxclients has been reduced to {} to compensate for low ulimit. "
           "If you need higher maxclients increase 'ulimit -n'.",
-          got, got - kReservedFiles));
+          got, got - reserved));
 }
 
 // CONFIG SET maxclients: refused when the system cannot open as many.
-std::optional<std::string> allow_max_clients(const Config&, const Config& after) {
+std::optional<std::string> allow_max_clients(const Config& after, rlim_t reserved) {
   rlimit current{};
   if (::getrlimit(RLIMIT_NOFILE, &current) != 0) return std::nullopt;
-  const rlim_t wanted = static_cast<rlim_t>(after.maxclients) + kReservedFiles;
+  const rlim_t wanted = static_cast<rlim_t>(after.maxclients) + reserved;
   const rlim_t got = raise_open_files(current, wanted);
   if (got >= wanted) return std::nullopt;
   return fmt::format(
       "The operating system is not able to handle the specified number of clients, try with {}",
-      got - kReservedFiles);
+      got - reserved);
 }
 
 // Tells the kernel's out-of-memory killer how much this process is worth (proc(5)).
@@ -217,8 +233,11 @@ void prepare_process(ConfigStore& store) {
   const bool supervised = supervised_by_systemd(*config) || supervised_by_upstart(*config);
   const bool background = config->text("daemonize") == "yes" && !supervised;
   if (background) go_to_background();
-  make_room_for_clients(store);
-  store.on_change({"maxclients"}, allow_max_clients);
+  const rlim_t reserved = reserved_files(*config);
+  make_room_for_clients(store, reserved);
+  store.on_change({"maxclients"}, [reserved](const Config&, const Config& after) {
+    return allow_max_clients(after, reserved);
+  });
   store.on_change({"port", "bind"}, [](const Config&, const Config&) {
     return std::optional<std::string>("the addresses the server listens on cannot change while it runs yet");
   });

@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "server/client_memory.h"
@@ -23,6 +24,13 @@ namespace asio = boost::asio;
 
 constexpr size_t kRunIdDigits = 40;
 constexpr int64_t kCalibrationUs = 2000;
+constexpr int64_t kLongestPendingMs = int64_t{1000} * 3600 * 24 * 365;  // added to a wall clock
+
+// A setting that is no negative, where the largest of a narrower type is as good as no limit.
+template <class Narrow>
+Narrow at_most(int64_t setting) {
+  return static_cast<Narrow>(std::min<int64_t>(setting, std::numeric_limits<Narrow>::max()));
+}
 
 std::string random_hex(size_t digits) {
   std::string bytes(digits / 2, '\0');
@@ -47,6 +55,15 @@ storage::KeyspaceOptions keyspace_options(const Config& config) {
   options.single_threaded = io_threads_of(config) == 1;
   randombytes_buf(&options.hash_key, sizeof options.hash_key);
   return options;
+}
+
+// Every line looks where the log's path leads: this one, so that the file is there at once.
+void reopen_log_on(asio::signal_set& hangups) {
+  hangups.async_wait([&hangups](const boost::system::error_code& error, int) {
+    if (error) return;
+    log(LogLevel::kWarning, "Received SIGHUP: the log file is opened again");
+    reopen_log_on(hangups);
+  });
 }
 
 // One MONITOR line: +<unix time> [<db> <address>] "<arg>" ...
@@ -140,13 +157,13 @@ uint64_t Server::random_seed() const {
 
 void Server::apply_config(const Config& c) {
   storage::KeyspaceSettings& settings = keyspace->settings();
-  settings.hash_max_flat_entries = static_cast<uint32_t>(c.hash_max_listpack_entries);
-  settings.hash_max_flat_value_bytes = static_cast<uint32_t>(c.hash_max_listpack_value);
-  settings.set_max_int_entries = static_cast<uint32_t>(c.set_max_intset_entries);
-  settings.pending_ms = c.session_index_pending_ms;
+  settings.hash_max_flat_entries = at_most<uint32_t>(c.hash_max_listpack_entries);
+  settings.hash_max_flat_value_bytes = at_most<uint32_t>(c.hash_max_listpack_value);
+  settings.set_max_int_entries = at_most<uint32_t>(c.set_max_intset_entries);
+  settings.pending_ms = std::min(c.session_index_pending_ms, kLongestPendingMs);
   settings.policy = c.maxmemory_policy;
-  settings.lfu_log_factor = static_cast<uint32_t>(c.lfu_log_factor);
-  settings.lfu_decay_minutes = static_cast<uint32_t>(c.lfu_decay_time);
+  settings.lfu_log_factor = at_most<uint32_t>(c.lfu_log_factor);
+  settings.lfu_decay_minutes = at_most<uint32_t>(c.lfu_decay_time);
   parser_limits.max_bulk_bytes = c.proto_max_bulk_len;
   client_limit_bytes = client_memory_limit(c);
   configure_log(c.loglevel, c.logfile, c.privacy);
@@ -161,12 +178,17 @@ int Server::run() {
                                              : "Received SIGTERM scheduling shutdown...");
     shutdown();
   });
+  asio::signal_set hangups(threads[0]->context, SIGHUP);
+  reopen_log_on(hangups);
   listeners_->start();
   for (size_t i = 1; i < threads.size(); ++i) {
     thread_handles_.emplace_back([this, i] { threads[i]->run(); });
   }
   log(LogLevel::kNotice, "Ready to accept connections");
-  on_shutdown_ = [&signals] { signals.cancel(); };
+  on_shutdown_ = [&signals, &hangups] {
+    signals.cancel();
+    hangups.cancel();
+  };
   threads[0]->run();
   for (std::thread& thread : thread_handles_) thread.join();
   log(LogLevel::kWarning, "Cloakroom is now ready to exit, bye bye...");
@@ -226,7 +248,7 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
 
 void Server::note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us) {
   const Config& c = thread.config();
-  if (c.latency_monitor_threshold > 0 && duration_us >= c.latency_monitor_threshold * 1000) {
+  if (c.latency_monitor_threshold > 0 && duration_us / 1000 >= c.latency_monitor_threshold) {
     latency.add(ctx.command.is(kFast) ? "fast-command" : "command", clock.wall_ms() / 1000,
                 duration_us / 1000);
   }

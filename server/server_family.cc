@@ -138,6 +138,8 @@ constexpr CommandRow kRows[] = {
      "Answers a picture and the version.", "[VERSION version]", kNoTrait, lolwut},
     {"readonly", 1, "loading stale fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",
      "Allows reads from a cluster's replica.", "", kNoTrait, no_cluster},
+    {"asking", 1, "fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",
+     "Lets the next command use a slot that is being moved here.", "", kNoTrait, no_cluster},
     {"readwrite", 1, "loading stale fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",
      "Ends READONLY.", "", kNoTrait, no_cluster},
     {"replicaof", 3, "admin noscript stale no_async_loading", "", kAdminAcl, "", "server", "5.0.0", "O(1)",

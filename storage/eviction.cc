@@ -170,6 +170,10 @@ Evictor::Step Evictor::evict_best() {
   access_.select(victim.db);
   if (!hold(key)) return Step::kBusy;
   Found found = access_.find_raw(key, true);
+  if (!access_.keyspace().may_end_keys.load(std::memory_order_relaxed)) {
+    access_.finish();
+    return Step::kBusy;
+  }
   // It may have become another since it was drawn, or lost its deadline.
   if (found && found->expired(access_.now_ms())) {
     access_.end(found, key, EndCause::kExpired);

@@ -38,7 +38,10 @@ class Attempt {
 
   void run() {
     const uint32_t selected = access_.db();
-    if (plan_.everything && (plan_.every_database || concerns_user_sessions(plan_))) {
+    const bool ends = access_.keyspace().may_end_keys.load(std::memory_order_relaxed);
+    if (!ends) {
+      for (const KeyUse& use : plan_.keys) hold_links(use);
+    } else if (plan_.everything && (plan_.every_database || concerns_user_sessions(plan_))) {
       end_everywhere();
     } else {
       for (const KeyUse& use : plan_.keys) visit(use);
@@ -53,13 +56,16 @@ class Attempt {
  private:
   void visit(const KeyUse& use) {
     access_.select(use.db);
-    if (is_user_sessions(use) && use.whole) {
-      visit_set(*use.key);
-    } else if (use.key->role() == KeyRole::kSession && use.write && plan_.ends_keys) {
-      ShardSet links;
-      SessionIndex::collect_link_shards(access_, *use.key, links);
-      if (!access_.guard().try_add(links)) missing_.add(links);
-    }
+    if (is_user_sessions(use) && use.whole) visit_set(*use.key);
+    hold_links(use);
+  }
+
+  void hold_links(const KeyUse& use) {
+    if (use.key->role() != KeyRole::kSession || !use.write || !plan_.ends_keys) return;
+    access_.select(use.db);
+    ShardSet links;
+    SessionIndex::collect_link_shards(access_, *use.key, links);
+    if (!access_.guard().try_add(links)) missing_.add(links);
   }
 
   void visit_set(const KeyRef& key) {
@@ -144,6 +150,10 @@ bool end_all_due(Access& access) {
     for (bool all = !shard->wheel.may_be_due(access.now_ms()); !all;) {
       ShardSet missing;
       access.guard().take(wanted);
+      if (!access.keyspace().may_end_keys.load(std::memory_order_relaxed)) {
+        access.finish();
+        return true;
+      }
       all = end_due(access, *shard, budget, missing);
       access.finish();
       if (budget == 0) return false;

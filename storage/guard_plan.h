@@ -29,7 +29,7 @@ struct GuardPlan {
 // sets linked to sessions that may end (rule 8 of the guards). What has expired unseen and would show in a
 // user-sessions set of the plan is ended first: sessions in it when it is small; when it is large, whatever is due
 // in any shard, so that every key is looked at once and not once a reader. Releases and retakes while the union
-// grows; holds them all on return.
+// grows; holds them all on return. While keys may not end by themselves (CLIENT PAUSE) sets show as they are.
 //
 // False: more was due than may be ended in one go. Nothing is held; others' commands are to run before the next try.
 [[nodiscard]] bool take_guards(Access& access, const GuardPlan& plan);

@@ -80,6 +80,10 @@ class Keyspace {
   // readable without guards; each shard is exact as of its last released guard.
   size_t memory_bytes() const;
 
+  // Whether keys may end by themselves: expire, be evicted. CLIENT PAUSE switches it off under all guards;
+  // who ends keys asks under a guard, so that nothing of the kind happens from then on.
+  std::atomic<bool> may_end_keys{true};
+
   // Flushed tables and ended sets that wait to be freed (Shard::detached, departed), in all shards.
   std::atomic<uint32_t> leftovers{0};
 

@@ -225,3 +225,18 @@ REWRITE_SETS = [
     ["save", "3600 1 300 100 60 10000", "masterauth", "", "maxmemory-clients", "1gb", "latency-tracking-info-percentiles", ""],
     ["list-max-ziplist-size", "-3", "lua-time-limit", "7", "hll-sparse-max-bytes", "3kb", "cluster-link-sendbuf-limit", "3mb"],
 ]
+
+# Files that are rewritten as they are.
+REWRITE_WHOLE = ["", "\n", "# only\n# comments\n", "# no end", "hz 20", "# a\r\nhz 20\r\n\r\ntimeout 0\r\n", "hz 20\n\n\n\n# b\n\n"]
+
+PASSWORD = "pass word"
+
+# A file, and CONFIG SETs before Redis rewrites it.
+REWRITTEN_BY_REDIS = [
+    ("", []),
+    ("# a comment\n", [["maxmemory", "100mb", "maxmemory-policy", "allkeys-lru"], ["save", ""], ["timeout", "30"]]),
+    ("timeout 3\r\n\r\nsave 60 1", [["notify-keyspace-events", "KEA"], ["client-output-buffer-limit", "pubsub 1mb 2mb 3"]]),
+    ('requirepass "%s"\n' % PASSWORD, [["hash-max-listpack-entries", "7", "lua-time-limit", "77"]]),
+    ("", [["oom-score-adj-values", "1 2 3"], ["latency-tracking-info-percentiles", ""], ["masterauth", "a"]]),
+    ("user default on nopass ~* &* +@all\nmaxclients 77\n", [["proc-title-template", "{title}"], ["maxmemory-clients", "5%"]]),
+]

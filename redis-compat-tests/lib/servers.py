@@ -47,19 +47,19 @@ def is_redis(binary):
 class Server:
     """One running server with a directory of its own."""
 
-    def __init__(self, binary, options=(), wait=True, env=None, port=None):
+    def __init__(self, binary, options=(), wait=True, env=None, port=None, file=None, prepare=None):
         self.binary = binary
         self.redis = is_redis(binary)
         self.dir = tempfile.mkdtemp(prefix="cloakroom-compat-")
         self.port = port or free_port()
         own = [] if self.redis or "--session-index" in options else ["--session-index", "no"]
-        self.args = [binary, "--port", str(self.port), "--save", "", "--dir", self.dir, "--loglevel", "warning"]
+        self.args = [binary, *([file] if file else []), "--port", str(self.port), "--save", "", "--dir", self.dir, "--loglevel", "warning"]
         self.args += [*own, *[str(o) for o in self._for_this_server(options)]]
         env = {k: v for k, v in (env or os.environ).items() if k != "CLOAKROOM_SERVER"}  # no directive of the server
         self.log_path = os.path.join(self.dir, "server.log")
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(self.args, stdout=log, stderr=log, cwd=self.dir, env=env,
-                                            start_new_session=True)
+                                            start_new_session=True, preexec_fn=prepare)
         _live.append(self)
         if wait:
             self.wait_ready()

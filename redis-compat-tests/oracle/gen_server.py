@@ -82,7 +82,7 @@ mget mset msetnx incr incrby incrbyfloat decr decrby append strlen getrange setr
 hgetall hkeys hvals hdel hexists hlen hstrlen hincrby hincrbyfloat hrandfield hscan sadd srem smembers sismember smismember
 scard smove spop srandmember sinter sunion sdiff sinterstore sunionstore sdiffstore sintercard sscan multi exec discard watch
 unwatch ping echo auth hello select quit reset client info command config time lastsave memory monitor slowlog latency debug
-shutdown wait module cluster readonly readwrite""".split()
+shutdown wait module cluster readonly readwrite asking""".split()
 CONTAINERS_BEYOND = ("client", "module", "cluster")  # parts of these come with later work
 
 

@@ -50,7 +50,7 @@ def unknown_names(s):
                  ["GET"], ["get", "a", "b"], ["CLIENT"], ["CLIENT", "GETNAME", "x"], ["config", "get"], ["CoNfIg", "SeT", "x"],
                  ["object", "encoding"], ["memory"], ["command", "getkeys"], ["CLIENT|ID"], ["config|get", "x"],
                  ["nosuch", ""], ["nosuch", "", ""], ["sentinel", "masters"], ["cluster", "info"], ["cluster", "nodes"],
-                 ["CLUSTER"], ["READONLY"], ["READWRITE"], ["MODULE", "LIST"], ["CLIENT", "MAINT_NOTIFICATIONS", "ON"],
+                 ["CLUSTER"], ["READONLY"], ["READWRITE"], ["ASKING"], ["ASKING", "x"], ["MODULE", "LIST"], ["CLIENT", "MAINT_NOTIFICATIONS", "ON"],
                  ["nosuch", "\xe9", "\t", "\x7f"]):
         s.do("a", *args)
 

@@ -1,5 +1,7 @@
 """CLIENT PAUSE, REPLY, KILL, LIST and the small ones."""
 import re
+import socket
+import struct
 import time
 
 from report import expect, expect_true
@@ -125,6 +127,72 @@ def pause_and_going(server):
     expect_true(int(control.value("GET", "gone")) in (1, 2), "the killed one's write was not made")
 
 
+def leaves(conn, how):
+    """The three ways to go."""
+    if how == "reset":
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    if how == "half":
+        conn.sock.shutdown(socket.SHUT_WR)
+    else:
+        conn.close()
+
+
+def pause_and_leaving(server):
+    """Who leaves while it is held back is closed at once, and its held write is never made."""
+    for mode in ("WRITE", "ALL"):
+        for how in ("close", "reset", "half"):
+            control, watcher, before, after, pipeline = several(server, 5)
+            control.value("CLIENT", "PAUSE", "2000", mode)
+            for conn in (before, after):
+                conn.send(request("SET", "left", "1"))
+            leaves(before, how)  # it may be gone before its bytes are read
+            pipeline.send(request("SET", "left", "1") * 5000)  # more than one read takes
+            if mode == "WRITE":
+                expect_true(poll_until(lambda: sum(c[b"flags"] == b"b" for c in fields(control, "LIST")) >= 2, 5.0), "held back")
+            for conn in (after, pipeline):
+                leaves(conn, how)
+            if mode == "WRITE":
+                expect_true(poll_until(lambda: len(fields(watcher, "LIST")) == 2, 1.0), "closed during the pause: " + how)
+                expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+            expect(control.value("EXISTS", "left"), 0, "a held write was made: " + how)
+            expect_true(poll_until(lambda: len(fields(watcher, "LIST")) == 2, 1.0), "all gone")
+            for conn in (control, watcher):
+                conn.close()
+
+
+def pause_and_half_closed(server):
+    """What was read and run before the pause keeps its replies; nobody but the paused is closed."""
+    control, conn, reader = several(server, 3)
+    conn.send(request("SET", "a", "1") + request("CLIENT", "PAUSE", "60000", "WRITE") + request("GET", "a") + request("INCR", "a") +
+              request("GET", "a"))
+    conn.sock.shutdown(socket.SHUT_WR)
+    try:
+        replies = conn.read(4, 5.0)
+    except Eof as error:
+        replies = error.replies
+    expect(replies, [b"+OK\r\n", b"+OK\r\n", b"$1\r\n1\r\n"])
+    reader.send(request("GET", "a") + request("PING"))
+    reader.sock.shutdown(socket.SHUT_WR)
+    expect(reader.read(2), [b"$1\r\n1\r\n", b"+PONG\r\n"], "one that only reads is not paused")
+    expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+    expect(control.value("GET", "a"), b"1")
+
+
+def pause_and_large_replies(server):
+    """Replies that the socket did not take yet go out before the paused one, half-closed, is closed."""
+    control, conn = several(server, 2)
+    control.value("SET", "big", "x" * (8 << 20))
+    control.value("CLIENT", "PAUSE", "60000", "WRITE")
+    conn.send(request("GET", "big") + request("SET", "left", "1"))
+    conn.sock.shutdown(socket.SHUT_WR)
+    if not server.redis:  # which drops what the socket did not take
+        expect(len(conn.read(1, 10.0)[0]), (8 << 20) + 12)
+        expect_true(conn.at_eof(), "then it is closed")
+    expect_true(poll_until(lambda: len(fields(control, "LIST")) == 1, 5.0), "closed")
+    control.value("CLIENT", "UNPAUSE")
+    expect(control.value("EXISTS", "left"), 0)
+
+
 def pause_is_an_instant(server):
     """Once PAUSE has answered, no write of another client happens any more."""
     control, *writers = several(server, 6)
@@ -140,6 +208,69 @@ def pause_is_an_instant(server):
         for conn in writers:
             conn.read(600)
     expect(int(control.value("GET", "k")), 40 * 400 * len(writers), "nothing lost, nothing twice")
+
+
+def pause_and_flushes(server):
+    """FLUSHALL and FLUSHDB are writes like others: none happens once PAUSE has answered."""
+    control, *writers = several(server, 6)
+    for turn in range(200):
+        for conn in writers:
+            conn.send((request("SET", "k", "v") + request("FLUSHALL") + request("SET", "k", "v") + request("FLUSHDB")) * 100)
+        control.send(request("CLIENT", "PAUSE", "60000", "WRITE") + request("EXISTS", "k") * 2000)
+        seen = control.read(2001)
+        expect(len(set(seen[1:])), 1, "values read during pause %d" % turn)
+        expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+        for conn in writers:
+            conn.read(400)
+
+
+def stats(conn, name):
+    return int(re.search(r"\b%s:(\d+)" % name, conn.value("INFO", "stats").decode())[1])
+
+
+def pause_and_deadlines(server):
+    """A key whose deadline passes in a pause is missing, but still there; it ends afterwards."""
+    control = server.connect()
+    keys = ["k%d" % n for n in range(200)]
+    for turn in range(2):
+        expired = stats(control, "expired_keys")
+        sets = [request("SET", key, "v", "PX", "200") for key in keys]
+        control.send(b"".join(sets) + request("SET", "keep", "v") + request("CLIENT", "PAUSE", "60000", "WRITE"))
+        expect(set(control.read(202)), {b"+OK\r\n"})
+        expect_true(poll_until(lambda: control.value("EXISTS", *keys) == 0, 5.0), "they are missing")
+        silent(control, 0.25)  # active expiry would have had its turns
+        for _ in range(2):
+            for args, wanted in ((["GET", "k1"], None), (["TTL", "k2"], -2), (["TYPE", "k3"], b"none"), (["MGET", "k4", "keep"], [None, b"v"]),
+                                 (["KEYS", "*"], [b"keep"]), (["SCAN", "0", "COUNT", "1000"], [b"0", [b"keep"]]),
+                                 (["RANDOMKEY"], b"keep"), (["DBSIZE"], 201)):
+                expect(control.value(*args), wanted, repr(args))
+        expect(stats(control, "expired_keys"), expired, "expired keys")
+        expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+        expect_true(poll_until(lambda: control.value("DBSIZE") == 1, 5.0), "they end after the pause")
+        expect_true(poll_until(lambda: stats(control, "expired_keys") == expired + 200, 5.0), "all of them")
+    control.value("SET", "k", "v", "PX", "100")
+    control.value("CLIENT", "PAUSE", "400", "WRITE")
+    if not server.redis:  # whose DBSIZE waits for a turn of expiry
+        expect_true(poll_until(lambda: control.value("DBSIZE") == 1, 5.0), "after a pause that ends by itself as well")
+
+
+def pause_and_eviction(server):
+    control, other = several(server, 2)
+    control.value("CONFIG", "SET", "maxmemory-policy", "allkeys-random", "maxmemory-eviction-tenacity", "50")
+    for begin in range(0, 200000, 10000):
+        control.send(b"".join(request("SET", "key:%d" % n, "x" * 50) for n in range(begin, begin + 10000)))
+        control.read(10000)
+    used = int(re.search(rb"used_memory:(\d+)", control.value("INFO", "memory"))[1])
+    control.value("CONFIG", "SET", "maxmemory", used // 2)
+    other.send(request("SET", "one", "more"))  # makes room on its thread, for a while each time
+    expect(control.value("CLIENT", "PAUSE", "60000", "WRITE"), b"OK")
+    seen = [(control.value("DBSIZE"), stats(control, "evicted_keys")) for _ in range(50)]
+    silent(control, 0.1)
+    seen.append((control.value("DBSIZE"), stats(control, "evicted_keys")))
+    expect(len(set(seen)), 1, "keys during the pause")
+    expect(control.value("CLIENT", "UNPAUSE"), b"OK")
+    other.read(1)
+    expect_true(poll_until(lambda: stats(control, "evicted_keys") > seen[0][1] or control.value("DBSIZE") < 150000, 10.0), "then on")
 
 
 def reply_modes(server):
@@ -284,7 +415,13 @@ CHECKS = [
     ("CLIENT PAUSE is only made longer", [], pause_extends),
     ("CLIENT PAUSE and MULTI", [], pause_multi),
     ("CLIENT PAUSE and clients that go", [], pause_and_going),
+    ("CLIENT PAUSE and clients that leave", [], pause_and_leaving),
+    ("CLIENT PAUSE and half-closed clients", [], pause_and_half_closed),
+    ("CLIENT PAUSE and replies under way", [], pause_and_large_replies),
     ("CLIENT PAUSE is an instant", [], pause_is_an_instant),
+    ("CLIENT PAUSE and flushes", [], pause_and_flushes),
+    ("CLIENT PAUSE and deadlines", [], pause_and_deadlines),
+    ("CLIENT PAUSE and eviction", [], pause_and_eviction),
     ("CLIENT REPLY", [], reply_modes),
     ("CLIENT KILL, all forms, across threads", [], kill_forms),
     ("CLIENT KILL of oneself", [], kill_self),

@@ -29,11 +29,67 @@ def signals(binary):
             for conn in conns:
                 conn.value("PING")
             server.process.send_signal(signal.SIGHUP)
-            expect(conns[0].value("PING"), b"PONG", "SIGHUP is ignored")
+            expect(conns[0].value("PING"), b"PONG", "SIGHUP ends nothing")
             server.process.send_signal(number)
             expect(ended(server), 0, "exit code")
             for conn in conns:
                 expect_true(conn.at_eof(), "clients are closed")
+
+
+def moved_log(binary):
+    """What logrotate does to the file: the next line goes where its path leads."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, moved, conf = (pathlib.Path(folder, name) for name in ("log", "log.1", "conf"))
+        conf.write_text("# empty\n")
+
+        with Server(binary, ["--logfile", str(log), *NOTICE], file=str(conf)) as server:
+            conn = server.connect()
+
+            def says_something():
+                expect(conn.value("CONFIG", "REWRITE"), b"OK")
+
+            says_something()
+            log.rename(moved)
+            size = moved.stat().st_size
+            expect_true(b"REWRITE" in moved.read_bytes(), "a line")
+            says_something()
+            expect(log.read_bytes().count(b"REWRITE"), 1, "lines of the new file")
+            expect(moved.stat().st_size, size, "the old one")
+            log.unlink()
+            log.touch(0o640)  # logrotate's `create`
+            says_something()
+            expect(log.read_bytes().count(b"REWRITE"), 1, "lines of the file that was put there")
+            with open(log, "r+b") as file:
+                file.truncate()  # logrotate's `copytruncate`
+            says_something()
+            expect(log.read_bytes().count(b"REWRITE"), 1, "lines after it was cut")
+            expect(log.read_bytes().count(b"\0"), 0, "no hole")
+            for _ in range(3 if not server.redis else 0):
+                log.unlink()
+                server.process.send_signal(signal.SIGHUP)
+                expect_true(poll_until(log.exists, 5.0), "SIGHUP opens it at once")
+            held = [os.readlink("/proc/%d/fd/%s" % (server.process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % server.process.pid)]
+            expect([name for name in held if "deleted" in name], [], "files still held")
+            log.unlink()
+            os.rename(folder, folder + ".away")
+            expect(conn.value("PING"), b"PONG")
+            conn.call("CONFIG", "REWRITE")
+            expect(conn.value("PING"), b"PONG", "without the folder it goes on")
+            os.rename(folder + ".away", folder)
+
+
+def without_effect(binary):
+    """What is accepted and does nothing says so in the log, at run time too."""
+    with Server(binary, NOTICE) as server:
+        conn = server.connect()
+        for pair in (["save", ""], ["appendonly", "no"], ["min-replicas-to-write", "0"], ["timeout", "0"]):
+            expect(conn.value("CONFIG", "SET", *pair), b"OK")
+        if not server.redis:
+            expect_true("effect" not in server.log(), server.log())
+        expect(conn.value("CONFIG", "SET", "min-replicas-to-write", "1", "timeout", "60"), b"OK")
+        if not server.redis:
+            expect(server.log().count("Accepted without effect in this version: min-replicas-to-write\n"), 1, server.log())
+        expect(conn.value("CONFIG", "SET", "notify-keyspace-events", "Egx"), b"OK", "which frameworks ask for")
 
 
 def signal_in_the_middle(binary):
@@ -101,6 +157,23 @@ def ipv6(binary):
         expect_true(b" addr=[::1]:%d laddr=[::1]:%d " % (conn.sock.getsockname()[1], server.port) in conn.value("CLIENT", "INFO"), "addresses")
         expect(server.connect().value("CLIENT", "KILL", "ADDR", "[::1]:%d" % conn.sock.getsockname()[1]), 1)
         expect_true(conn.at_eof(), "killed by its address")
+
+
+def host_names(binary):
+    """Words of `bind` that are no plain address."""
+    for words in (["localhost"], ["-localhost"], ["127.1"], ["localhost", "::1"], ["*", "-::*"], ["-*"], ["-192.0.2.7", "127.0.0.1"],
+                  ["localhost", "-2001:db8::1"]):
+        with Server(binary, [*NOTICE, "--bind", *words]) as server:
+            expect(server.connect().value("PING"), b"PONG", repr(words))
+            expect(server.connect().value("CONFIG", "GET", "bind"), [b"bind", " ".join(words).encode()], "as it was given")
+    for words, reason in ((["no-such-host.invalid"], "Could not create server TCP listening socket no-such-host.invalid:"),
+                          (["-no-such-host.invalid"], "Could not create server TCP listening socket no-such-host.invalid:"),
+                          (["192.0.2.7"], "Failed listening on port"), (["127.0.0.1", "127.0.0.1"], "ddress already in use"),
+                          (["localhost", "127.0.0.1"], "ddress already in use"), (["[::1]"], "Failed listening on port"),
+                          (["-192.0.2.7"], "Configured to not listen anywhere, exiting."), ([""], "Configured to not listen anywhere")):
+        with Server(binary, ["--bind", *words], wait=False) as server:
+            expect(ended(server), 1, repr(words))
+            expect_true(reason in server.log(), "%r: %s" % (words, server.log()))
 
 
 def own_address():
@@ -225,6 +298,45 @@ def open_files(binary):
                 asked.text)
 
 
+def every_thread_has_files(binary):
+    """However many threads: maxclients clients are served, and one more is told."""
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, 300))
+        cannot_raise_limits()
+
+    for threads in (1, 16):
+        with Server(binary, ["--io-threads", threads, "--maxclients", "1000"], prepare=prepare) as server:
+            conns = [server.connect()]
+            most = int(conns[0].value("CONFIG", "GET", "maxclients")[1])
+            expect_true(150 < most < 300, "maxclients as far as it goes: %d" % most)
+            for _ in range(most - 1):
+                conns.append(server.connect(timeout_s=5.0))
+                expect(conns[-1].value("PING"), b"PONG", "client %d of %d" % (len(conns), most))
+            expect(server.connect(timeout_s=5.0).read(1), [b"-ERR max number of clients reached\r\n"])
+            expect(conns[0].value("PING"), b"PONG")
+
+
+def no_file_is_left(binary):
+    """Other files of the process may use up what the clients were promised: nobody waits for an answer."""
+    with Server(binary, ["--io-threads", "2"]) as server:
+        if server.redis:
+            return  # whose clients hang
+        conns = [server.connect()]
+        expect(conns[0].value("PING"), b"PONG")
+        files = len(os.listdir("/proc/%d/fd" % server.process.pid)) + 5
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (files, limits[1]))
+        answers = []
+        for _ in range(20):
+            conns.append(server.connect(timeout_s=5.0))
+            conns[-1].send(request("PING"))
+            answers += conns[-1].read(1)
+        expect(set(answers), {b"+PONG\r\n", b"-ERR max number of clients reached\r\n"})
+        expect(answers, sorted(answers), "first come, first served")
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+        expect(server.connect().value("PING"), b"PONG", "with files again")
+
+
 def systemd(binary):
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "notify")
@@ -243,14 +355,19 @@ def systemd(binary):
 
 CHECKS = [
     ("SIGTERM and SIGINT", signals),
+    ("a log file moved away", moved_log),
+    ("directives without effect", without_effect),
     ("SIGTERM in the middle of pipelines", signal_in_the_middle),
     ("SIGTERM while paused", signal_while_paused),
     ("SHUTDOWN", shutdown_command),
     ("unix socket", unix_socket),
     ("IPv6", ipv6),
+    ("host names in bind", host_names),
     ("protected mode", protected_mode),
     ("port taken", port_taken),
     ("daemonize and pidfile", in_background),
     ("limit of open files", open_files),
+    ("files for every thread", every_thread_has_files),
+    ("no file is left", no_file_is_left),
     ("supervised by systemd", systemd),
 ]

@@ -105,4 +105,36 @@ TEST_CASE("A live server: transactions, watches, sessions, administration, monit
   CHECK(succeeded > 0);
 }
 
+TEST_CASE("A FLUSHALL that still waits for its guards when a pause begins is held back") {
+  for (const char* flush : {"FLUSHALL", "FLUSHDB"}) {
+    LiveServer live;
+    SocketClient client(live.port);
+    SocketClient flusher(live.port);
+    client.call({"SET", "k", "v"});
+    flusher.call({"PING"});
+    storage::Access access(*live.server.keyspace);
+    storage::Access probe(*live.server.keyspace);
+    const uint32_t last = live.server.keyspace->shard_count() - 1;
+    access.guard().take(last);
+    flusher.send({flush});
+    // It holds all others once none of them can be had.
+    for (uint32_t shard = 0; shard < last;) {
+      const bool had = probe.guard().try_take(shard);
+      if (had) probe.guard().release_unchanged();
+      shard = had ? 0 : shard + 1;
+      if (had) std::this_thread::yield();
+    }
+    live.server.pause.until_ms = INT64_MAX;
+    live.server.pause.mode = Pause::kPauseWrites;
+    access.guard().release_unchanged();
+    while (client.call({"CLIENT", "LIST"}).text.find("flags=b") == std::string::npos &&
+           client.call({"DBSIZE"}).number() == 1) {
+    }
+    CHECK(client.call({"DBSIZE"}).number() == 1);
+    client.call({"CLIENT", "UNPAUSE"});
+    CHECK(flusher.read().text == "OK");
+    CHECK(client.call({"DBSIZE"}).number() == 0);
+  }
+}
+
 }  // namespace cloakroom::server::test

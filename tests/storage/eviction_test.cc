@@ -170,6 +170,18 @@ TEST_CASE("allkeys policies can empty the keyspace, and then say that nothing ma
   }
 }
 
+TEST_CASE("While keys may not end by themselves none is evicted") {
+  Full f(EvictionPolicy::kAllKeysLru);
+  f.fill(0);
+  f.keyspace.may_end_keys = false;
+  CHECK(f.make_room(1) == Room::kFreeing);
+  CHECK(f.evicted() == 0);
+  CHECK(f.halves() == std::pair(Full::kKeys / 2, Full::kKeys / 2));
+  f.keyspace.may_end_keys = true;
+  f.shrink(f.keyspace.memory_bytes() / 2);
+  CHECK(f.evicted() > 0);
+}
+
 TEST_CASE("A call goes on until memory fits, or its time is over") {
   for (const EvictionPolicy policy : kAllKeys) {
     Full f(policy);

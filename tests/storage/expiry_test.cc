@@ -59,6 +59,21 @@ TEST_CASE("A key is there through its deadline's millisecond, gone after it, and
   }
 }
 
+TEST_CASE("While keys may not end by themselves they are missing after their deadline, and still there") {
+  Timed f;
+  for (int i = 0; i < 100; ++i) f.cmd.set("k" + std::to_string(i), "v", f.clock.wall_ms() + 1 + i);
+  f.keyspace.may_end_keys = false;
+  for (int i = 0; i < 10; ++i) {
+    f.advance(100);
+    CHECK_FALSE(f.turn());
+    CHECK(f.entries() == 100);
+  }
+  for (const char* key : {"k0", "k50", "k99"}) CHECK_FALSE(f.cmd.get(key));
+  f.keyspace.may_end_keys = true;
+  CHECK_FALSE(f.turn());
+  CHECK(f.entries() == 0);
+}
+
 TEST_CASE("Turns at every millisecond reclaim each key once, never early and never 16 ms late") {
   for (const uint64_t seed : {1, 2, 3}) {
     Timed f;
