@@ -17,8 +17,9 @@ enum Trait : uint32_t {
   kEndsKeys =
       1 << 0,  // may end the session at a key it names other than by overwriting it (DEL, RENAME, HDEL ...)
   kAllGuards = 1 << 1,  // works on the whole keyspace under all guards (FLUSHALL, SWAPDB)
-  kMembersFrom2 = 1 << 2,  // arguments 2.. are members of the set at argument 1, of which no others matter (SADD)
-  kMemberAt3 = 1 << 3,     // argument 3 is a member moved between the sets at 1 and 2 (SMOVE)
+  kMembersFrom2 =
+      1 << 2,  // arguments 2.. are members of the set at argument 1, of which no others matter (SADD)
+  kMemberAt3 = 1 << 3,  // argument 3 is a member moved between the sets at 1 and 2 (SMOVE)
   kNamesMembers = kMembersFrom2 | kMemberAt3,
   kStoresSet = 1 << 4,   // its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY,
                          // MOVE): all guards when such a key is a user-sessions key

@@ -76,8 +76,8 @@ class Dispatcher {
   // Throws HeldBack when CLIENT PAUSE holds the command back. PAUSE begins under all guards: asked again once
   // those of the command are held, the answer is final.
   void respect_pause(const Client& client, const Command& command) const;
-  // Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what was
-  // due as one may at once (guard_plan.h).
+  // Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what
+  // was due as one may at once (guard_plan.h).
   [[noreturn]] void hold_back_a_turn(const Client& client) const;
   const Command* find_command(std::span<const std::string_view> args) const;
 

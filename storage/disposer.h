@@ -19,8 +19,8 @@ class Disposer {
   Disposer(const Disposer&) = delete;
   Disposer& operator=(const Disposer&) = delete;
 
-  // Takes the garbage, which holds about `bytes`, and leaves it empty; or leaves it to the caller, when so much waits
-  // already that memory could grow faster than it is freed.
+  // Takes the garbage, which holds about `bytes`, and leaves it empty; or leaves it to the caller, when so
+  // much waits already that memory could grow faster than it is freed.
   void take(Garbage& garbage, size_t bytes);
 
  private:

@@ -82,8 +82,8 @@ struct KeyPattern {
 // Immutable after start, hence thread-safe.
 class KeySchema {
  public:
-  // A key that fits both patterns belongs to the one with more text beside its placeholder, then to the one with more
-  // before it. Throws std::invalid_argument when they are the same.
+  // A key that fits both patterns belongs to the one with more text beside its placeholder, then to the one
+  // with more before it. Throws std::invalid_argument when they are the same.
   KeySchema(HashKey hash_key, KeyPattern session, KeyPattern user_sessions);
 
   KeyRef make(std::string_view raw) const {

@@ -91,9 +91,9 @@ uint64_t flush_all(Access& access);
 // SWAPDB. All guards are held; a and b are existing databases.
 void swap_databases(Access& access, uint32_t a, uint32_t b);
 
-// Frees at most about `budget` entries of flushed tables and members of ended sets. The shard's guard is held, others
-// are tried; what values own outside goes to the access' garbage. Returns how many were done with; the shard is
-// clean when `detached` and `departed` are empty.
+// Frees at most about `budget` entries of flushed tables and members of ended sets. The shard's guard is
+// held, others are tried; what values own outside goes to the access' garbage. Returns how many were done
+// with; the shard is clean when `detached` and `departed` are empty.
 size_t reclaim_leftovers(Access& access, Shard& shard, size_t budget);
 
 // Frees all flushed tables in slices, so that the account of memory is true afterwards. No guard is held.

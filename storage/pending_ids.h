@@ -55,7 +55,9 @@ class PendingIds {
   // Takes a waiting entry out for good; its links are the caller's to follow.
   static void erase(Access& access, Shard& shard, Table& table, const Place& place);
 
-  bool owns(const Table& table) const { return table.db() < tables_.size() && tables_[table.db()].get() == &table; }
+  bool owns(const Table& table) const {
+    return table.db() < tables_.size() && tables_[table.db()].get() == &table;
+  }
   const std::vector<std::unique_ptr<Table>>& tables() const { return tables_; }
   // Tables in which nobody waits are given back.
   void release_empty_tables();
@@ -67,9 +69,7 @@ class PendingIds {
 
  private:
   Place find(uint32_t db, uint64_t session_hash, PackedId id) const;
-  void count(int64_t change) {
-    size_.store(size() + static_cast<size_t>(change), std::memory_order_relaxed);
-  }
+  void count(int64_t change) { size_.store(size() + static_cast<size_t>(change), std::memory_order_relaxed); }
 
   std::vector<std::unique_ptr<Table>> tables_;  // by database; null until first used
   std::atomic<size_t> size_{0};

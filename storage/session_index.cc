@@ -176,7 +176,8 @@ void SessionIndex::leave_sets(Access& access, PackedId id, std::span<const uint6
   }
 }
 
-bool SessionIndex::end_pending(Access& access, Shard& shard, Table& table, const Place& place, ShardSet& missing) {
+bool SessionIndex::end_pending(Access& access, Shard& shard, Table& table, const Place& place,
+                               ShardSet& missing) {
   const Entry& entry = *table.entry(place);
   const std::vector<uint64_t> sets = links_of(entry);
   ShardSet wanted;

@@ -1,9 +1,9 @@
 // The session index: no user-sessions set holds the id of an ended session.
 //
-// Every session entry carries a link word (session_links.h): the 64-bit keyed hash of the set that holds its id,
-// or of several. A hash survives every move of the set's entry, and
-// is checked on use: the set must exist under it and must hold the id. So links may be stale (the set dropped
-// the id without the session's guard at hand: SPOP, DEL of the set), never missing.
+// Every session entry carries a link word (session_links.h): the 64-bit keyed hash of the set that holds its
+// id, or of several. A hash survives every move of the set's entry, and is checked on use: the set must exist
+// under it and must hold the id. So links may be stale (the set dropped the id without the session's guard at
+// hand: SPOP, DEL of the set), never missing.
 //
 // Invariants (guards held as design.md rule 8 says)
 //  1. id in set(u)  =>  session(id) lives and links to u, or (id, u) is pending in the shard of session(id).
@@ -37,8 +37,8 @@ class SessionIndex {
 
   // Shards that ending the session at `key` would need, besides its own. Its own guard is held.
   static void collect_link_shards(Access& access, const KeyRef& key, ShardSet& shards);
-  // Ends the expired sessions among ids of the selected database, or among the members of the set at `key`, whose
-  // guard is held. Others are tried; those that could not be had are added to `missing`.
+  // Ends the expired sessions among ids of the selected database, or among the members of the set at `key`,
+  // whose guard is held. Others are tried; those that could not be had are added to `missing`.
   static void end_due(Access& access, std::span<const std::string_view> ids, ShardSet& missing);
   static void end_due_members(Access& access, const KeyRef& key, ShardSet& missing);
 
@@ -46,15 +46,17 @@ class SessionIndex {
   static void session_created(Access& access, const KeyRef& key, Entry& entry);
   // Removes the id from the linked sets. All their guards are held.
   static void leave_sets(Access& access, PackedId id, std::span<const uint64_t> set_hashes);
-  // A user-sessions set has ended: ids that still wait for it need not. Its value, which the entry no longer owns,
-  // is kept until they have been told, in turns (tell_departed); false when none wait, and it is not taken.
+  // A user-sessions set has ended: ids that still wait for it need not. Its value, which the entry no longer
+  // owns, is kept until they have been told, in turns (tell_departed); false when none wait, and it is not
+  // taken.
   static bool set_departed(Access& access, Shard& shard, const Entry& set);
 
   // --- called by turns of expiry
-  // A pending id whose time is over leaves its sets, as far as their guards can be had at once; false: not all.
+  // A pending id whose time is over leaves its sets, as far as their guards can be had at once; false: not
+  // all.
   static bool end_pending(Access& access, Shard& shard, Table& table, const Place& place, ShardSet& missing);
-  // Looks at about `budget` ids of sets that ended here. Returns how many; fewer: nothing is left, or a guard could
-  // not be had at once.
+  // Looks at about `budget` ids of sets that ended here. Returns how many; fewer: nothing is left, or a guard
+  // could not be had at once.
   static size_t tell_departed(Access& access, Shard& shard, size_t budget);
 
  private:

@@ -1,5 +1,5 @@
-// The link word of a session's entry: which user-sessions sets hold its id, as the keyed hashes of their keys.
-// 0 is none; one hash stands in the word itself; more (flag kManyLinks) in a hash set it points to.
+// The link word of a session's entry: which user-sessions sets hold its id, as the keyed hashes of their
+// keys. 0 is none; one hash stands in the word itself; more (flag kManyLinks) in a hash set it points to.
 // Everything here belongs to the guard of the entry's shard, whose account holds the hash sets.
 #pragma once
 

@@ -115,7 +115,8 @@ class CommandFixture {
     std::vector<storage::KeyUse> uses;
     uses.reserve(key_args.size());
     for (const KeyArg& arg : key_args) uses.push_back({&ctx.key(arg.index), arg.write, db()});
-    while (!storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true})) {
+    while (
+        !storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true})) {
     }
   }
 

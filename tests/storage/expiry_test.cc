@@ -24,7 +24,8 @@ struct Timed : Fixture {
   bool turn(uint32_t budget = 1'000'000) {
     bool more = false;
     const uint32_t db = access.db();
-    for (Shard* shard : keyspace.shards()) more = expiry_turn(access, *shard, budget) == ExpiryTurn::kMore || more;
+    for (Shard* shard : keyspace.shards())
+      more = expiry_turn(access, *shard, budget) == ExpiryTurn::kMore || more;
     access.select(db);
     return more;
   }

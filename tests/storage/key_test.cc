@@ -125,7 +125,8 @@ TEST_CASE("a key that fits both patterns belongs to the longer one; equal patter
   const KeySchema all = make("s:{id}", "s:{user}:all");
   CHECK(all.make("s:7").role() == KeyRole::kSession);
   CHECK(all.make("s:7:all").role() == KeyRole::kUserSessions);
-  CHECK(make("session:{id}", "session:{user}:sessions").make("session:u:sessions").role() == KeyRole::kUserSessions);
+  CHECK(make("session:{id}", "session:{user}:sessions").make("session:u:sessions").role() ==
+        KeyRole::kUserSessions);
   CHECK(make("s:{id}:data", "s:{user}").make("s:7:data").role() == KeyRole::kSession);
   CHECK_THROWS_AS(make("s:{id}", "s:{user}"), std::invalid_argument);
   CHECK(make("ab{id}", "a{user}b").make("ab1b").role() == KeyRole::kSession);

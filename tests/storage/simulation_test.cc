@@ -168,7 +168,8 @@ class Simulation {
   void full_turn() {
     const uint32_t db = engine_.access.db();
     for (Shard* shard : engine_.keyspace.shards()) {
-      while (expiry_turn(engine_.access, *shard, 1 + static_cast<uint32_t>(below(1000))) == ExpiryTurn::kMore) {
+      while (expiry_turn(engine_.access, *shard, 1 + static_cast<uint32_t>(below(1000))) ==
+             ExpiryTurn::kMore) {
       }
     }
     while (!end_all_due(engine_.access)) {
@@ -401,7 +402,8 @@ class Simulation {
       alive += sum.alive;
       expect(shard->arena.used_bytes() == sum.entries, "bytes of entries");
       expect(shard->external_bytes == sum.external, "bytes outside entries");
-      expect(shard->memory_bytes() == sum.entries + sum.external + shard->segments.used_bytes(), "account of memory");
+      expect(shard->memory_bytes() == sum.entries + sum.external + shard->segments.used_bytes(),
+             "account of memory");
       expect(shard->counts.sessions == sum.sessions, "count of sessions");
       expect(shard->counts.user_sets == sum.user_sets, "count of user sets");
       for (const auto& table : shard->tables) {
