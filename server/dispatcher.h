@@ -77,6 +77,7 @@ class Dispatcher {
   // those of the command are held, the answer is final.
   void respect_pause(const Client& client, const Command& command) const;
   const Command* find_command(std::span<const std::string_view> args) const;
+  uint64_t last_cycles() const { return command_cycles_; }  // when the last command ended
 
  private:
   Outcome dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,

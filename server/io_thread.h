@@ -5,9 +5,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
-#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -27,6 +27,26 @@ namespace cloakroom::server {
 
 class Connection;
 class Server;
+
+// How long one connection is served before others are: so much time, or so many commands.
+class Slice {
+ public:
+  void begin(uint64_t cycles) {
+    end_ = cycle_count() + cycles;
+    commands_left_ = kCommands;
+  }
+  bool over(uint64_t now) const { return commands_left_ == 0 || now >= end_; }
+  bool over_after_command(uint64_t now) {
+    --commands_left_;
+    return over(now);
+  }
+
+ private:
+  static constexpr uint32_t kCommands = 1024;
+
+  uint64_t end_ = 0;
+  uint32_t commands_left_ = 0;
+};
 
 // One thread's world: its event loop, its connections, its window on the keyspace, its statistics. Everything
 // here is its own except what says otherwise.
@@ -58,6 +78,12 @@ struct IoThread {
   void wake_others();  // those in to_wake; own thread, no guards held
   void stop();
 
+  // --- own thread
+  // Has the connection served, behind those that wait already; once until Connection::fetch(). Who `goes_on`
+  // with what its last turn left waits for those who come anew, but for one group a turn of the loop: a short
+  // request does not wait for all the long pipelines.
+  void queue_turn(Connection& connection, bool goes_on);
+
   // The current configuration, refreshed between batches.
   const Config& config() const { return *config_; }
   void refresh_config();
@@ -71,7 +97,7 @@ struct IoThread {
   MemoryLimit memory_limit;
   ThreadStats stats;
   std::array<Slot, kGroup> slots;
-  Slot spare_slot;             // for what does not come from the poller
+  Slice slice;                 // of the connection being served
   protocol::OutputBuffer out;  // replies of the batch being run
   size_t flush_bytes = 0;      // of them, sent before the next command
   Counter client_total_bytes;  // of this thread's clients (client_memory.h)
@@ -89,8 +115,12 @@ struct IoThread {
   void close_all();
   void drain_tasks();
   void watch_sockets();
+  void post_serving();
   void serve_sockets();
-  void serve_group(std::span<const epoll_event> events);
+  bool take_events();
+  using Turns = std::deque<Connection*>;
+  bool serve_group(Turns& turns, uint64_t end_cycles);
+  void free_closed();
   void serve_expiry();
   void arm_expiry(int64_t delay_ms);
   void every_100ms();
@@ -101,6 +131,11 @@ struct IoThread {
   boost::asio::steady_timer cron_timer_{context};
   storage::Lock tasks_lock_;
   std::vector<std::function<void()>> tasks_;
+  // Connections that have something to be served, in their order; each in one of them.
+  Turns new_turns_;
+  Turns further_turns_;
+  bool watching_ = false;  // a readiness of the sockets is awaited
+  bool serving_ = false;   // serve_sockets() runs or is posted
   uint32_t expiry_position_ = 0;
   uint32_t cron_turns_ = 0;
 };

@@ -22,6 +22,7 @@ using asio::ip::tcp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 
+constexpr int kAcceptsPerTurn = 64;
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kProtected =
     "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
@@ -107,6 +108,7 @@ void Listeners::listen_tcp(const std::string& name, bool optional) {
   if (!error && address.is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
   if (!error) acceptor->bind(endpoint, error);
   if (!error) acceptor->listen(static_cast<int>(config->tcp_backlog), error);
+  if (!error) acceptor->non_blocking(true, error);
   if (!error) {
     tcp_.push_back(std::move(acceptor));
     return;
@@ -127,6 +129,7 @@ void Listeners::listen_unix(const std::string& path, int mode) {
   if (!error) acceptor->bind(stream_protocol::endpoint(path), error);
   if (!error && mode != 0) ::chmod(path.c_str(), static_cast<mode_t>(mode));
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor->non_blocking(true, error);
   if (error) throw std::runtime_error("Failed opening Unix socket: bind: " + error.message());
   socket_path_ = path;
   local_.push_back(std::move(acceptor));
@@ -145,12 +148,28 @@ void Listeners::close() {
 }
 
 template <class Acceptor>
+constexpr bool kUnix = std::is_same_v<Acceptor, stream_protocol::acceptor>;
+
+// Those that have come meanwhile: a crowd must not need a turn of the loop each.
+template <class Acceptor>
+void Listeners::accept_waiting(Acceptor& acceptor) {
+  for (int i = 1; i < kAcceptsPerTurn; ++i) {
+    error_code error;
+    typename Acceptor::protocol_type::socket socket(acceptor.get_executor());
+    acceptor.accept(socket, error);
+    if (error) return;
+    admit(socket.release(), kUnix<Acceptor>);
+  }
+}
+
+template <class Acceptor>
 void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
   acceptor->async_accept([this, acceptor](const error_code& error,
                                           typename Acceptor::protocol_type::socket socket) {
     if (!acceptor->is_open()) return;
     if (!error) {
-      admit(socket.release(), std::is_same_v<Acceptor, stream_protocol::acceptor>);
+      admit(socket.release(), kUnix<Acceptor>);
+      accept_waiting(*acceptor);
     } else if (error.value() == EMFILE || error.value() == ENFILE) {
       // No descriptor is free: try again a little later instead of spinning on the ready socket.
       auto timer =

@@ -23,6 +23,7 @@ namespace asio = boost::asio;
 
 constexpr size_t kRunIdDigits = 40;
 constexpr int64_t kCalibrationUs = 2000;
+constexpr uint64_t kSliceUs = 500;  // a connection is served without a break
 
 std::string random_hex(size_t digits) {
   std::string bytes(digits / 2, '\0');
@@ -130,6 +131,7 @@ void Server::calibrate_cycles() {
   while (now_us - begin_us < kCalibrationUs) now_us = system_clock.monotonic_us();
   us_per_cycle = static_cast<double>(now_us - begin_us) / static_cast<double>(cycle_count() - begin);
   cycles_per_100us = static_cast<uint64_t>(100 / us_per_cycle);
+  slice_cycles = kSliceUs * cycles_per_100us / 100;
 }
 
 uint64_t Server::random_seed() const {

@@ -45,7 +45,7 @@ class Server {
 
   // Listens, runs the threads, returns the exit code after a shutdown.
   int run();
-  // Stops accepting, lets every thread finish what it has read, then ends run(). From any thread.
+  // Stops accepting, lets every thread finish the turn it is in, then ends run(). From any thread.
   void shutdown(int exit_code = 0);
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
@@ -97,6 +97,7 @@ class Server {
   std::string replication_id;
   double us_per_cycle = 0.001;
   uint64_t cycles_per_100us = 100'000;
+  std::atomic<uint64_t> slice_cycles{0};  // of a connection's turn; 0: one command
 
  private:
   void calibrate_cycles();
