@@ -241,19 +241,28 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
 }
 
 void Server::every_100ms() {
-  uint64_t processed = 0;
-  for (const auto& thread : threads) processed += thread->stats.commands_processed.get();
-  ops_samples_[ops_position_++ % ops_samples_.size()] = processed - ops_last_;
-  ops_last_ = processed;
-  uint64_t recent = 0;
-  for (const uint64_t sample : ops_samples_) recent += sample;
-  instantaneous_ops = static_cast<int64_t>(recent * 10 / ops_samples_.size());
+  measure_rates();
   if (const int64_t step_ms = storage::follow_wall_clock(threads[0]->access); step_ms != 0) {
     log(LogLevel::kWarning, fmt::format("The system's clock was set {} ms {}", std::abs(step_ms),
                                         step_ms > 0 ? "forward" : "back"));
   }
   const size_t used = used_memory_bytes();
   if (used > peak_memory_bytes) peak_memory_bytes = used;
+}
+
+void Server::measure_rates() {
+  uint64_t processed = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  for (const auto& thread : threads) {
+    processed += thread->stats.commands_processed.get();
+    bytes_in += thread->stats.bytes_in.get();
+    bytes_out += thread->stats.bytes_out.get();
+  }
+  const int64_t now_us = clock.monotonic_us();
+  command_rate.sample(now_us, processed);
+  input_rate.sample(now_us, bytes_in);
+  output_rate.sample(now_us, bytes_out);
 }
 
 size_t Server::keys_count(storage::Access& access) const {
