@@ -110,7 +110,7 @@ void kill_client(IoThread& from, Client& client) {
   client.flags.fetch_or(Client::kCloseNow, std::memory_order_relaxed);
   IoThread& thread = client.thread;
   thread.append_task([&thread, id = client.id] { close_client(thread, id); });
-  from.to_wake.push_back(&thread);
+  from.wake_later(thread);
 }
 
 void client_kill_command(Context& ctx) {

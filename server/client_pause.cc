@@ -70,7 +70,7 @@ void client_pause_command(Context& ctx) {
   if (!running) {
     IoThread& first = *ctx.server.threads[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
-    ctx.thread.to_wake.push_back(&first);
+    ctx.thread.wake_later(first);
   }
   ctx.reply.ok();
 }
@@ -79,7 +79,7 @@ void client_unpause_command(Context& ctx) {
   ctx.server.pause.mode = Pause::kNoPause;
   for (const auto& thread : ctx.server.threads) {
     thread->append_task([&target = *thread] { resume_connections(target); });
-    ctx.thread.to_wake.push_back(thread.get());
+    ctx.thread.wake_later(*thread);
   }
   ctx.reply.ok();
 }

@@ -160,11 +160,17 @@ bool IoThread::serve_group(Turns& turns, uint64_t end_cycles) {
 
 void IoThread::append_task(std::function<void()> task) {
   const std::lock_guard lock(tasks_lock_);
-  tasks_.push_back(std::move(task));
+  tasks_.push_back({std::move(task), {}});
+}
+
+void IoThread::append_monitor_line(std::string_view line) {
+  const std::lock_guard lock(tasks_lock_);
+  if (tasks_.empty() || tasks_.back().run != nullptr) tasks_.emplace_back();
+  tasks_.back().monitor_lines += line;
 }
 
 void IoThread::wake() {
-  asio::post(context, [this] { drain_tasks(); });
+  if (!woken_.exchange(true)) asio::post(context, [this] { drain_tasks(); });
 }
 
 void IoThread::post(std::function<void()> task) {
@@ -173,17 +179,41 @@ void IoThread::post(std::function<void()> task) {
 }
 
 void IoThread::drain_tasks() {
-  std::vector<std::function<void()>> tasks;
+  std::vector<Task> tasks;
+  woken_ = false;  // before it looks: what is appended from here on wakes again
   {
     const std::lock_guard lock(tasks_lock_);
     tasks.swap(tasks_);
   }
-  for (const auto& task : tasks) task();
+  for (const Task& task : tasks) {
+    if (task.run != nullptr) {
+      task.run();
+    } else {
+      push_to_monitors(task.monitor_lines);
+    }
+  }
+}
+
+void IoThread::push_to_monitors(std::string_view lines) {
+  const std::vector<uint64_t> ids = monitors_;  // one that cannot take the lines closes
+  for (const uint64_t id : ids) {
+    const auto at = connections.find(id);
+    if (at != connections.end() && !at->second->client().is(Client::kReplyOff)) at->second->push(lines);
+  }
+}
+
+void IoThread::set_monitor(const Client& client, bool on) {
+  on ? monitors_.push_back(client.id) : static_cast<void>(std::erase(monitors_, client.id));
+  monitored_.store(!monitors_.empty(), std::memory_order_relaxed);
+}
+
+void IoThread::wake_later(IoThread& other) {
+  if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
 }
 
 void IoThread::wake_others() {
-  for (IoThread* other : to_wake) other->wake();
-  to_wake.clear();
+  for (IoThread* other : to_wake_) other->wake();
+  to_wake_.clear();
 }
 
 void IoThread::arm_expiry(int64_t delay_ms) {

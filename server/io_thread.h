@@ -8,6 +8,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -70,15 +72,22 @@ struct IoThread {
   void run();  // until stop(); names the thread, starts its timers
 
   // --- callable from any thread
-  // Runs `task` on this thread; tasks of one sender run in order. Under guards use append_task and note the
-  // thread in the sender's to_wake: waking is a system call.
+  // Runs `task` on this thread; tasks of one sender run in order. Under guards use append_task and, on the
+  // sender, wake_later: waking is a system call.
   void post(std::function<void()> task);
   void append_task(std::function<void()> task);
+  // Lines for this thread's monitors, in their order with the tasks; those that follow each other are sent in
+  // one piece.
+  void append_monitor_line(std::string_view line);
+  bool monitored() const { return monitored_.load(std::memory_order_relaxed); }
   void wake();
-  void wake_others();  // those in to_wake; own thread, no guards held
   void stop();
 
   // --- own thread
+  void wake_later(IoThread& other);
+  void wake_others();  // those to be woken later; no guards held
+  void set_monitor(const Client& client, bool on);
+
   // Has the connection served, behind those that wait already; once until Connection::fetch(). Who `goes_on`
   // with what its last turn left waits for those who come anew, but for one group a turn of the loop: a short
   // request does not wait for all the long pipelines.
@@ -109,11 +118,17 @@ struct IoThread {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Connection>> closed;  // freed when nothing can refer to them any more
   std::atomic<uint32_t> connection_count{0};        // as seen by the acceptor
-  std::vector<IoThread*> to_wake;                   // after the guards are released
 
  private:
+  // A task, or lines for monitors.
+  struct Task {
+    std::function<void()> run;
+    std::string monitor_lines;
+  };
+
   void close_all();
   void drain_tasks();
+  void push_to_monitors(std::string_view lines);
   void watch_sockets();
   void post_serving();
   void serve_sockets();
@@ -130,7 +145,11 @@ struct IoThread {
   boost::asio::steady_timer expiry_timer_{context};
   boost::asio::steady_timer cron_timer_{context};
   storage::Lock tasks_lock_;
-  std::vector<std::function<void()>> tasks_;
+  std::vector<Task> tasks_;
+  std::atomic<bool> woken_{false};  // drain_tasks() is posted
+  std::vector<IoThread*> to_wake_;  // after the guards are released; each once
+  std::vector<uint64_t> monitors_;  // ids of the clients with kMonitor
+  std::atomic<bool> monitored_{false};
   // Connections that have something to be served, in their order; each in one of them.
   Turns new_turns_;
   Turns further_turns_;

@@ -203,6 +203,7 @@ void Server::on_all_threads(const std::function<void(IoThread&)>& fn) {
 void Server::set_monitor(Client& client, bool on) {
   if (client.is(Client::kMonitor) == on) return;
   client.set(Client::kMonitor, on);
+  client.thread.set_monitor(client, on);
   on ? monitors.fetch_add(1) : monitors.fetch_sub(1);
 }
 
@@ -212,17 +213,9 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
   if (client.is(Client::kUnixSocket)) address = "unix:" + address.substr(0, address.rfind(':'));
   const std::string line = monitor_line(clock.wall_us(), client.db.load(), address, redacted(command, args));
   for (const auto& thread : threads) {
-    IoThread* target = thread.get();
-    target->append_task([target, line] {
-      std::vector<Connection*> monitoring;  // one that cannot take the line closes
-      for (auto& [id, connection] : target->connections) {
-        const Client& monitor = connection->client();
-        if (monitor.is(Client::kMonitor) && !monitor.is(Client::kReplyOff))
-          monitoring.push_back(connection.get());
-      }
-      for (Connection* connection : monitoring) connection->push(line);
-    });
-    from.to_wake.push_back(target);
+    if (!thread->monitored()) continue;
+    thread->append_monitor_line(line);
+    from.wake_later(*thread);
   }
 }
 
