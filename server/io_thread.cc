@@ -256,6 +256,7 @@ void IoThread::serve_expiry() {
 void IoThread::every_100ms() {
   if (server.stopping()) return;
   refresh_config();
+  nobody_to_evict = false;
   evict_clients(*this);
   memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {

@@ -111,6 +111,7 @@ struct IoThread {
   size_t flush_bytes = 0;      // of them, sent before the next command
   Counter client_total_bytes;  // of this thread's clients (client_memory.h)
   Counter client_own_bytes;
+  bool nobody_to_evict = false;  // of the clients, as of the last look (client_memory.h)
   Dispatcher dispatcher;
   TransactionPool spare_transactions;
   ExecScratch exec_scratch;
