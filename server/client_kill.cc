@@ -67,7 +67,7 @@ bool parse_option(Context& ctx, size_t i, Filter& filter) {
 
 int64_t kill(Context& ctx, const Filter& filter) {
   int64_t killed = 0;
-  ctx.server.clients.for_each([&](Client& client) {
+  const auto kill_if_matching = [&](Client& client) {
     if (is_leaving(client) || !filter.matches(client)) return;
     if (&client == &ctx.client) {
       if (filter.skip_me) return;
@@ -76,7 +76,9 @@ int64_t kill(Context& ctx, const Filter& filter) {
       kill_client(ctx.thread, client);
     }
     ++killed;
-  });
+  };
+  filter.id ? ctx.server.clients.visit(*filter.id, kill_if_matching)
+            : ctx.server.clients.for_each(kill_if_matching);
   return killed;
 }
 
@@ -108,7 +110,7 @@ void kill_client(IoThread& from, Client& client) {
   client.flags.fetch_or(Client::kCloseNow, std::memory_order_relaxed);
   IoThread& thread = client.thread;
   thread.append_task([&thread, id = client.id] { close_client(thread, id); });
-  from.to_wake.push_back(&thread);
+  from.wake_later(thread);
 }
 
 void client_kill_command(Context& ctx) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "server/arguments.h"
 #include "server/client_handlers.h"
@@ -60,15 +59,12 @@ void list_by_ids(Context& ctx) {
     if (!parse_integer_arg(ctx, i, id, "ERR Invalid client ID")) return;
     wanted.push_back(static_cast<uint64_t>(id));
   }
-  std::map<uint64_t, std::string> lines;
-  const int64_t now_ms = ctx.thread.steady_ms();
-  ctx.server.clients.for_each([&](Client& client) {
-    const bool asked = std::find(wanted.begin(), wanted.end(), client.id) != wanted.end();
-    if (asked && !is_leaving(client)) lines.emplace(client.id, line_of(client, now_ms));
-  });
   std::string text;
+  const int64_t now_ms = ctx.thread.steady_ms();
   for (const uint64_t id : wanted) {
-    if (const auto line = lines.find(id); line != lines.end()) text += line->second;
+    ctx.server.clients.visit(id, [&](Client& client) {
+      if (!is_leaving(client)) text += line_of(client, now_ms);
+    });
   }
   ctx.reply.verbatim(text, "txt");
 }

@@ -67,7 +67,9 @@ void evict_clients(IoThread& thread) {
   Server& server = thread.server;
   const size_t limit = server.client_limit_bytes.load(std::memory_order_relaxed);
   if (limit == 0 || server.client_total_bytes() < limit) return;
+  if (thread.nobody_to_evict) return;  // looking at all clients at every turn would be felt by all of them
   const std::vector<Victim> victims = choose(server, limit);
+  thread.nobody_to_evict = victims.empty();
   if (victims.empty()) return;
   std::vector<uint64_t> own;  // closed at once: until then their memory would count against the keys
   auto next = victims.begin();

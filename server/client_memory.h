@@ -26,7 +26,8 @@ uint64_t memory_of(const Client& client);
 size_t client_memory_limit(const Config& config);
 
 // Closes the most expensive clients until the rest is below the limit, but for those with CLIENT NO-EVICT. No
-// guards are held and no connection is being served; `thread` is the caller's.
+// guards are held and no connection is being served; `thread` is the caller's. Where nobody could be closed
+// the next look is a tenth of a second later.
 void evict_clients(IoThread& thread);
 
 }  // namespace cloakroom::server

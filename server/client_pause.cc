@@ -73,7 +73,7 @@ void client_pause_command(Context& ctx) {
   if (!running) {
     IoThread& first = *ctx.server.threads[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
-    ctx.thread.to_wake.push_back(&first);
+    ctx.thread.wake_later(first);
   }
   ctx.reply.ok();
 }
@@ -83,7 +83,7 @@ void client_unpause_command(Context& ctx) {
   ctx.server.keyspace->may_end_keys = true;
   for (const auto& thread : ctx.server.threads) {
     thread->append_task([&target = *thread] { resume_connections(target); });
-    ctx.thread.to_wake.push_back(thread.get());
+    ctx.thread.wake_later(*thread);
   }
   ctx.reply.ok();
 }

@@ -16,9 +16,7 @@ struct TrackingOptions {
 
 bool has_client(Server& server, int64_t id) {
   bool found = false;
-  server.clients.for_each([&](Client& client) {
-    found = found || (client.id == static_cast<uint64_t>(id) && !is_leaving(client));
-  });
+  server.clients.visit(static_cast<uint64_t>(id), [&](Client& client) { found = !is_leaving(client); });
   return found;
 }
 

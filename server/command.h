@@ -23,8 +23,10 @@ enum Trait : uint32_t {
   kNamesMembers = kMembersFrom2 | kMemberAt3,
   kStoresSet = 1 << 4,   // its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY,
                          // MOVE): all guards when such a key is a user-sessions key
-  kOwnGuards = 1 << 5,   // takes and releases its guards itself (KEYS, SCAN, DBSIZE, WATCH, EXEC ...)
+  kOwnGuards = 1 << 5,   // takes and releases its guards itself: works on the whole keyspace or on keys it
+                         // does not name (KEYS, INFO, DEBUG, EXEC ...); EXEC holds all guards for it
   kKeepsClock = 1 << 6,  // runs in bounded, tiny time: the clock of the batch is still right afterwards
+  kOtherDatabases = 1 << 7,  // reaches beyond the selected database (SELECT, MOVE, COPY): all guards in EXEC
 };
 
 // One row of the command table; the texts are what COMMAND INFO and COMMAND DOCS show for Redis 7.0.15.

@@ -85,20 +85,20 @@ void config_help(Context& ctx) {
 CommandRows config_commands() {
   static constexpr CommandRow kRows[] = {
       {"config", -2, "", "", "@slow", "", "server", "2.0.0", "As the subcommand",
-       "A container for configuration commands.", "", kOwnGuards, nullptr},
+       "A container for configuration commands.", "", kNoTrait, nullptr},
       {"config|get", -3, "admin noscript loading stale", "", "@admin @slow @dangerous", "", "server", "2.0.0",
        "O(N) when N is the number of configuration parameters provided",
-       "Answers directives and their values.", "parameter(parameter)...", kOwnGuards, config_get},
+       "Answers directives and their values.", "parameter(parameter)...", kNoTrait, config_get},
       {"config|help", 2, "loading stale", "", "@slow", "", "server", "5.0.0", "O(1)",
-       "Lists the subcommands.", "", kOwnGuards, config_help},
+       "Lists the subcommands.", "", kNoTrait, config_help},
       {"config|resetstat", 2, "admin noscript loading stale", "", "@admin @slow @dangerous", "", "server",
        "2.0.0", "O(1)", "Sets the statistics back to zero.", "", kOwnGuards, config_resetstat},
       {"config|rewrite", 2, "admin noscript loading stale", "", "@admin @slow @dangerous", "", "server",
-       "2.8.0", "O(1)", "Writes the configuration into its file.", "", kOwnGuards, config_rewrite},
+       "2.8.0", "O(1)", "Writes the configuration into its file.", "", kNoTrait, config_rewrite},
       {"config|set", -4, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "request_policy:all_nodes response_policy:all_succeeded", "server", "2.0.0",
        "O(N) when N is the number of configuration parameters provided", "Changes directives.",
-       "parameter_value(parameter value)...", kOwnGuards, config_set},
+       "parameter_value(parameter value)...", kNoTrait, config_set},
   };
   return kRows;
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -25,7 +24,6 @@ constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit 
 constexpr uint64_t kUncountedBytes = 16 * 1024;
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
-constexpr int kReadsPerTurn = 8;  // then other connections are served
 
 }  // namespace
 
@@ -44,8 +42,30 @@ Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
 
 Connection::~Connection() { CLOAKROOM_ASSERT(closed_); }
 
-bool Connection::receive(Slot& slot) {
+void Connection::on_readable() {
+  more_ = true;
+  if (state_ == State::kReading) ask_for_turn(false);
+}
+
+void Connection::ask_for_turn(bool goes_on) {
+  if (closed_ || std::exchange(queued_, true)) return;
+  thread_.queue_turn(*this, goes_on);
+}
+
+bool Connection::fetch(Slot& slot) {
+  queued_ = false;
   if (closed_ || state_ != State::kReading) return false;
+  if (std::exchange(unparsed_, false)) {
+    parse(slot);
+    if (!slot.batch.requests.empty() || slot.status != protocol::RequestParser::Status::kIncomplete) {
+      return true;
+    }
+  }
+  return more_ && receive(slot);
+}
+
+// Reads once. False: there was nothing; it may be closed.
+bool Connection::receive(Slot& slot) {
   const std::span<char> room = parser_.read_target({slot.scratch.get(), IoThread::kScratchBytes});
   ssize_t n = 0;
   do {
@@ -62,32 +82,27 @@ bool Connection::receive(Slot& slot) {
   parser_.received(static_cast<size_t>(n));
   thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
   thread_.stats.reads.add();
+  parse(slot);
+  return true;
+}
+
+void Connection::parse(Slot& slot) {
   slot.status = parser_.next(slot.batch.requests);
   slot.prefetched = false;
   thread_.dispatcher.prepare(client_, slot.batch);
-  return true;
 }
 
 void Connection::serve(Slot& slot) {
   if (closed_) return;
-  settle(run_batches(slot));
-  if (more_) read_on(slot);
-}
-
-// The read filled its room, so there may be more and no event will tell.
-void Connection::read_on(Slot& slot) {
-  for (int i = 0; i < kReadsPerTurn && more_; ++i) {
-    if (!receive(slot)) return;
+  thread_.slice.begin(thread_.server.slice_cycles.load(std::memory_order_relaxed));
+  const auto goes_on = [&] { return !closed_ && state_ == State::kReading; };
+  do {
     settle(run_batches(slot));
-  }
-  if (!more_ || state_ != State::kReading || closed_) return;
-  boost::asio::post(thread_.context, [&thread = thread_, id = client_.id] {
-    const auto at = thread.connections.find(id);
-    if (at != thread.connections.end() && at->second->state_ == State::kReading) at->second->resume();
-  });
+  } while (goes_on() && !unparsed_ && more_ && !thread_.slice.over(cycle_count()) && receive(slot));
+  if (goes_on() && (unparsed_ || more_)) ask_for_turn(true);
 }
 
-// Runs the slot's batch and those after it in the bytes that were read.
+// Runs the slot's batch and those after it in the bytes that were read, as long as the turn lasts.
 Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
   client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
@@ -95,18 +110,17 @@ Connection::State Connection::run_batches(Slot& slot) {
   State state = State::kReading;
   for (;;) {
     if (!batch.empty()) state = run_batch(slot);
-    if (slot.status != Status::kMore || state != State::kReading) break;
-    slot.status = parser_.next(batch);
-    slot.prefetched = false;
-    thread_.dispatcher.prepare(client_, slot.batch);
+    if (slot.status != Status::kMore || state != State::kReading || unparsed_) break;
+    parse(slot);
   }
   batch.clear();
-  if (slot.status == Status::kError && state == State::kReading) {
+  if (slot.status == Status::kError && state == State::kReading && !unparsed_) {
     protocol::ReplyWriter(thread_.out).error(parser_.error_text());
     state = State::kClosing;
   }
   if (closed_) return state;
-  if (parser_.buffered_bytes() > static_cast<size_t>(thread_.config().client_query_buffer_limit)) {
+  const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
+  if (!unparsed_ && parser_.buffered_bytes() > limit) {
     over_limit(false);
   } else {
     parser_.park();
@@ -130,7 +144,10 @@ Connection::State Connection::run_batch(Slot& slot) {
     } else {
       state = after_request();
     }
-    if (__builtin_expect(state != State::kReading, 0)) {
+    const bool over = thread_.slice.over_after_command(thread_.dispatcher.last_cycles());
+    if (__builtin_expect(state != State::kReading || over, 0)) {
+      unparsed_ =
+          i + 1 < batch.requests.size() || slot.status != protocol::RequestParser::Status::kIncomplete;
       parser_.unread_after(batch.requests, i);
       return state;
     }
@@ -207,18 +224,14 @@ void Connection::settle(State state) {
   }
 }
 
-// What held the connection back is over: runs what is held and buffered, then reads on.
+// What held the connection back is over: runs what is held; what is buffered and unread has its turn.
 void Connection::resume() {
-  Slot& slot = thread_.spare_slot;
-  thread_.dispatcher.begin_turn();
   state_ = State::kReading;
-  if (!held_.empty()) settle(run_held());
-  if (closed_ || state_ != State::kReading) return;
-  slot.status = protocol::RequestParser::Status::kMore;
-  slot.batch.requests.clear();
-  settle(run_batches(slot));
-  more_ = true;
-  if (!closed_ && state_ == State::kReading) read_on(slot);
+  if (!held_.empty()) {
+    thread_.dispatcher.begin_turn();
+    settle(run_held());
+  }
+  if (state_ == State::kReading && (unparsed_ || more_)) ask_for_turn(true);
 }
 
 void Connection::send(protocol::OutputBuffer& out) {

@@ -1,7 +1,9 @@
 // One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread
-// tells it when its socket is ready (socket_poller.h), reads several connections' requests, and then has each
-// serve its own. An idle connection holds no buffer: bytes are read into a slot of the thread's and parked
-// only when a request is partial.
+// tells it when its socket is ready (socket_poller.h); the connection asks for a turn (IoThread::queue_turn).
+// A turn is bounded: what is left then, parsed or not, read or not, has the next one behind the others that
+// wait. The thread fetches the requests of several connections, and then has each serve its own. An idle
+// connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is
+// partial or the turn was over.
 #pragma once
 
 #include <cstdint>
@@ -28,19 +30,23 @@ class Connection {
 
   Client& client() { return client_; }
 
-  // The socket may be readable: reads once and prepares the first batch in the slot. False: nothing to serve.
-  bool receive(IoThread::Slot& slot);
+  // The socket may be readable: asks for a turn.
+  void on_readable();
+  // A turn begins: prepares a batch in the slot, of what the last turn left or else of one read. False: there
+  // is nothing to serve.
+  bool fetch(IoThread::Slot& slot);
   // The peer will send no more: what it sent is read to its end, as no further event will tell.
   // It closes one that CLIENT PAUSE holds back.
   void peer_closed();
   // The peer neither sends nor reads any more.
   void peer_gone();
-  // Runs what receive() prepared, answers, and reads on while bytes keep coming.
+  // Runs what fetch() prepared, answers, and reads on while bytes keep coming and the turn lasts.
   void serve(IoThread::Slot& slot);
   void on_writable();
   // Drops what is not yet sent and forgets the client everywhere. It may happen in any send(): whoever sends
   // looks at closed_ before it goes on.
   void close();
+  bool closed() const { return closed_; }
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
   void push(std::string_view bytes);
   bool needs_tick() const;
@@ -66,7 +72,9 @@ class Connection {
   uint64_t output_budget() const;
   void settle(State state);
   void leave_pause();
-  void read_on(Slot& slot);
+  bool receive(Slot& slot);
+  void parse(Slot& slot);
+  void ask_for_turn(bool goes_on);
   void resume();
   void send(protocol::OutputBuffer& out);
   void over_limit(bool output);
@@ -83,7 +91,9 @@ class Connection {
   // What was last published to the thread's sums.
   uint64_t published_total_ = 0;
   uint64_t published_own_ = 0;
-  bool more_ = false;         // the last read filled its room
+  bool queued_ = false;       // waits for its turn
+  bool unparsed_ = false;     // the parser may hold whole requests
+  bool more_ = false;         // the socket may hold bytes, and no event will tell
   bool peer_closed_ = false;  // end of stream or error seen by the poller
   bool peer_gone_ = false;    // and nobody reads either
   bool closed_ = false;

@@ -335,7 +335,8 @@ void Dispatcher::call(Client& client, Context& ctx) {
   access.set_touch(!client.is(Client::kNoTouch));
   const uint64_t errors_before = ctx.reply.errors();
   queued_errors_ = 0;
-  if (ctx.row.traits & kOwnGuards) {
+  const bool keyless = ctx.command.keys.empty() && (ctx.row.traits & kAllGuards) == 0;
+  if (keyless || (ctx.row.traits & kOwnGuards) != 0) {
     ctx.row.handler(ctx);
   } else {
     run_with_guards(ctx);

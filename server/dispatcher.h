@@ -80,6 +80,7 @@ class Dispatcher {
   // was due as one may at once (guard_plan.h).
   [[noreturn]] void hold_back_a_turn(const Client& client) const;
   const Command* find_command(std::span<const std::string_view> args) const;
+  uint64_t last_cycles() const { return command_cycles_; }  // when the last command ended
 
  private:
   Outcome dispatch_prepared(Client& client, const Command* command, std::span<const std::string_view> args,

@@ -85,14 +85,15 @@ void info_stats(InfoWriter& out, Context& ctx) {
   out.section("Stats");
   out.line("total_connections_received", t.connections);
   out.line("total_commands_processed", t.commands);
-  out.line("instantaneous_ops_per_sec", ctx.server.instantaneous_ops.load());
+  out.line("instantaneous_ops_per_sec", static_cast<int64_t>(ctx.server.command_rate.per_second()));
   out.line("total_net_input_bytes", t.bytes_in);
   out.line("total_net_output_bytes", t.bytes_out);
   out.zeros({"total_net_repl_input_bytes", "total_net_repl_output_bytes"});
-  for (const char* name : {"instantaneous_input_kbps", "instantaneous_output_kbps",
-                           "instantaneous_input_repl_kbps", "instantaneous_output_repl_kbps"}) {
-    out.line(name, "0.00");
-  }
+  constexpr double kKilo = 1024;
+  out.line("instantaneous_input_kbps", fmt::format("{:.2f}", ctx.server.input_rate.per_second() / kKilo));
+  out.line("instantaneous_output_kbps", fmt::format("{:.2f}", ctx.server.output_rate.per_second() / kKilo));
+  out.line("instantaneous_input_repl_kbps", "0.00");
+  out.line("instantaneous_output_repl_kbps", "0.00");
   out.line("rejected_connections", ctx.server.rejected_connections.load());
   out.zeros({"sync_full", "sync_partial_ok", "sync_partial_err"});
   out.line("expired_keys", counts.expired);

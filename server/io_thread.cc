@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <mutex>
+#include <utility>
 
 #include "server/client_memory.h"
 #include "server/connection.h"
@@ -21,7 +22,6 @@ constexpr uint32_t kExpiryBudget = 32;         // keys ended under one guard
 constexpr int64_t kExpiryTurnUs = 250;         // then clients are served before it goes on
 constexpr int64_t kExpiryLongestWaitMs = 100;  // keys filed by other threads meanwhile are seen after this
 constexpr uint32_t kTurnsPerSecond = 10;
-constexpr int kPollsPerTurn = 8;
 
 }  // namespace
 
@@ -41,7 +41,7 @@ IoThread::~IoThread() { close_all(); }  // those that came after stop()
 
 void IoThread::close_all() {
   while (!connections.empty()) connections.begin()->second->close();
-  closed.clear();
+  free_closed();
 }
 
 void IoThread::refresh_config() {
@@ -75,37 +75,75 @@ void IoThread::stop() {
 }
 
 void IoThread::watch_sockets() {
-  sockets.watch([this] { serve_sockets(); });
+  if (std::exchange(watching_, true)) return;
+  sockets.watch([this] {
+    watching_ = false;
+    if (!std::exchange(serving_, true)) serve_sockets();
+  });
 }
 
-// Serves what is ready until nothing is, or others of this thread (timers, tasks, new connections) are due a
-// turn.
+void IoThread::queue_turn(Connection& connection, bool goes_on) {
+  (goes_on ? further_turns_ : new_turns_).push_back(&connection);
+  if (!std::exchange(serving_, true)) post_serving();
+}
+
+// Behind what Asio has ready and finds ready once more: new connections, timers, tasks.
+void IoThread::post_serving() {
+  asio::post(context, [this] { serve_sockets(); });
+}
+
+// Serves connections until none has anything, or others of this thread are due.
 void IoThread::serve_sockets() {
-  closed.clear();
-  for (int i = 0; i < kPollsPerTurn; ++i) {
-    const std::span<const epoll_event> events = sockets.poll();
-    if (events.empty()) break;
-    for (size_t at = 0; at < events.size(); at += kGroup) {
-      serve_group(events.subspan(at, std::min(kGroup, events.size() - at)));
+  const uint64_t end_cycles = cycle_count() + server.slice_cycles.load(std::memory_order_relaxed);
+  bool idle = false;
+  do {
+    free_closed();
+    const bool events = take_events();
+    idle = !events && new_turns_.empty() && further_turns_.empty();
+    while (!new_turns_.empty() && serve_group(new_turns_, end_cycles)) {
     }
-    closed.clear();
-  }
-  if (!server.stopping()) watch_sockets();
+    if (!further_turns_.empty()) serve_group(further_turns_, end_cycles);
+  } while (!idle && cycle_count() < end_cycles);
+  if (server.stopping()) return;
+  if (!idle) return post_serving();
+  serving_ = false;
+  watch_sockets();
 }
 
-void IoThread::serve_group(std::span<const epoll_event> events) {
-  size_t used = 0;
-  dispatcher.begin_turn();
+// What the poller has to tell. False: nothing.
+bool IoThread::take_events() {
+  const std::span<const epoll_event> events = sockets.poll();
   for (const epoll_event& event : events) {
     auto* connection = static_cast<Connection*>(event.data.ptr);
     if (event.events & EPOLLOUT) connection->on_writable();
     if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
-    Slot& slot = slots[used];
     if (event.events & EPOLLRDHUP) connection->peer_closed();
     if (event.events & (EPOLLHUP | EPOLLERR)) connection->peer_gone();
-    if (!connection->receive(slot)) continue;
+    connection->on_readable();
+  }
+  return !events.empty();
+}
+
+void IoThread::free_closed() {
+  if (closed.empty()) return;
+  const auto gone = [](const Connection* connection) { return connection->closed(); };
+  std::erase_if(new_turns_, gone);
+  std::erase_if(further_turns_, gone);
+  closed.clear();
+}
+
+// The first few of `turns`, which are some. False: the time is up.
+bool IoThread::serve_group(Turns& turns, uint64_t end_cycles) {
+  size_t used = 0;
+  dispatcher.begin_turn();
+  for (size_t left = std::min(kGroup, turns.size()); left > 0; --left) {
+    Connection* connection = turns.front();
+    turns.pop_front();
+    Slot& slot = slots[used];
+    if (!connection->fetch(slot)) continue;
     if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
       connection->serve(slot);
+      if (cycle_count() >= end_cycles) break;
     } else {
       slot.connection = connection;
       ++used;
@@ -117,15 +155,22 @@ void IoThread::serve_group(std::span<const epoll_event> events) {
   }
   for (size_t i = 0; i < used; ++i) slots[i].connection->serve(slots[i]);
   evict_clients(*this);
+  return cycle_count() < end_cycles;
 }
 
 void IoThread::append_task(std::function<void()> task) {
   const std::lock_guard lock(tasks_lock_);
-  tasks_.push_back(std::move(task));
+  tasks_.push_back({std::move(task), {}});
+}
+
+void IoThread::append_monitor_line(std::string_view line) {
+  const std::lock_guard lock(tasks_lock_);
+  if (tasks_.empty() || tasks_.back().run != nullptr) tasks_.emplace_back();
+  tasks_.back().monitor_lines += line;
 }
 
 void IoThread::wake() {
-  asio::post(context, [this] { drain_tasks(); });
+  if (!woken_.exchange(true)) asio::post(context, [this] { drain_tasks(); });
 }
 
 void IoThread::post(std::function<void()> task) {
@@ -134,17 +179,41 @@ void IoThread::post(std::function<void()> task) {
 }
 
 void IoThread::drain_tasks() {
-  std::vector<std::function<void()>> tasks;
+  std::vector<Task> tasks;
+  woken_ = false;  // before it looks: what is appended from here on wakes again
   {
     const std::lock_guard lock(tasks_lock_);
     tasks.swap(tasks_);
   }
-  for (const auto& task : tasks) task();
+  for (const Task& task : tasks) {
+    if (task.run != nullptr) {
+      task.run();
+    } else {
+      push_to_monitors(task.monitor_lines);
+    }
+  }
+}
+
+void IoThread::push_to_monitors(std::string_view lines) {
+  const std::vector<uint64_t> ids = monitors_;  // one that cannot take the lines closes
+  for (const uint64_t id : ids) {
+    const auto at = connections.find(id);
+    if (at != connections.end() && !at->second->client().is(Client::kReplyOff)) at->second->push(lines);
+  }
+}
+
+void IoThread::set_monitor(const Client& client, bool on) {
+  on ? monitors_.push_back(client.id) : static_cast<void>(std::erase(monitors_, client.id));
+  monitored_.store(!monitors_.empty(), std::memory_order_relaxed);
+}
+
+void IoThread::wake_later(IoThread& other) {
+  if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
 }
 
 void IoThread::wake_others() {
-  for (IoThread* other : to_wake) other->wake();
-  to_wake.clear();
+  for (IoThread* other : to_wake_) other->wake();
+  to_wake_.clear();
 }
 
 void IoThread::resume_next_turn(uint64_t client_id) {
@@ -195,6 +264,7 @@ void IoThread::serve_expiry() {
 void IoThread::every_100ms() {
   if (server.stopping()) return;
   refresh_config();
+  nobody_to_evict = false;
   evict_clients(*this);
   memory_limit.look();
   if (++cron_turns_ % kTurnsPerSecond == 0) {

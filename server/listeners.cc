@@ -23,6 +23,7 @@ using asio::ip::tcp;
 using asio::local::stream_protocol;
 using boost::system::error_code;
 
+constexpr int kAcceptsPerTurn = 64;
 constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kProtected =
     "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
@@ -180,6 +181,7 @@ void Listeners::listen_unix(const std::string& path, int mode) {
   if (!error) acceptor->bind(stream_protocol::endpoint(path), error);
   if (!error && mode != 0) ::chmod(path.c_str(), static_cast<mode_t>(mode));
   if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor->non_blocking(true, error);
   if (error) throw std::runtime_error("Failed opening Unix socket: bind: " + error.message());
   socket_path_ = path;
   local_.push_back(std::move(acceptor));
@@ -199,12 +201,28 @@ void Listeners::close() {
 }
 
 template <class Acceptor>
+constexpr bool kUnix = std::is_same_v<Acceptor, stream_protocol::acceptor>;
+
+// Those that have come meanwhile: a crowd must not need a turn of the loop each.
+template <class Acceptor>
+void Listeners::accept_waiting(Acceptor& acceptor) {
+  for (int i = 1; i < kAcceptsPerTurn; ++i) {
+    error_code error;
+    typename Acceptor::protocol_type::socket socket(acceptor.get_executor());
+    acceptor.accept(socket, error);
+    if (error) return;
+    admit(socket.release(), kUnix<Acceptor>);
+  }
+}
+
+template <class Acceptor>
 void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
   acceptor->async_accept([this, acceptor](const error_code& error,
                                           typename Acceptor::protocol_type::socket socket) {
     if (!acceptor->is_open()) return;
     if (!error) {
-      admit(socket.release(), std::is_same_v<Acceptor, stream_protocol::acceptor>);
+      admit(socket.release(), kUnix<Acceptor>);
+      accept_waiting(*acceptor);
     } else if (error.value() == EMFILE || error.value() == ENFILE) {
       if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
       // Not even the spare one: try again a little later instead of spinning on the ready socket.

@@ -26,6 +26,8 @@ class Listeners {
  private:
   template <class Acceptor>
   void accept_next(std::shared_ptr<Acceptor> acceptor);
+  template <class Acceptor>
+  void accept_waiting(Acceptor& acceptor);
   void admit(int fd, bool unix_socket);
   bool refused(int fd, bool unix_socket);
   bool turn_away(int listening);

@@ -24,6 +24,7 @@ namespace asio = boost::asio;
 
 constexpr size_t kRunIdDigits = 40;
 constexpr int64_t kCalibrationUs = 2000;
+constexpr uint64_t kSliceUs = 500;  // a connection is served without a break
 constexpr int64_t kLongestPendingMs = int64_t{1000} * 3600 * 24 * 365;  // added to a wall clock
 
 // A setting that is no negative, where the largest of a narrower type is as good as no limit.
@@ -147,6 +148,7 @@ void Server::calibrate_cycles() {
   while (now_us - begin_us < kCalibrationUs) now_us = system_clock.monotonic_us();
   us_per_cycle = static_cast<double>(now_us - begin_us) / static_cast<double>(cycle_count() - begin);
   cycles_per_100us = static_cast<uint64_t>(100 / us_per_cycle);
+  slice_cycles = kSliceUs * cycles_per_100us / 100;
 }
 
 uint64_t Server::random_seed() const {
@@ -223,6 +225,7 @@ void Server::on_all_threads(const std::function<void(IoThread&)>& fn) {
 void Server::set_monitor(Client& client, bool on) {
   if (client.is(Client::kMonitor) == on) return;
   client.set(Client::kMonitor, on);
+  client.thread.set_monitor(client, on);
   on ? monitors.fetch_add(1) : monitors.fetch_sub(1);
 }
 
@@ -232,17 +235,9 @@ void Server::feed_monitors(IoThread& from, const Client& client, const Command& 
   if (client.is(Client::kUnixSocket)) address = "unix:" + address.substr(0, address.rfind(':'));
   const std::string line = monitor_line(clock.wall_us(), client.db.load(), address, redacted(command, args));
   for (const auto& thread : threads) {
-    IoThread* target = thread.get();
-    target->append_task([target, line] {
-      std::vector<Connection*> monitoring;  // one that cannot take the line closes
-      for (auto& [id, connection] : target->connections) {
-        const Client& monitor = connection->client();
-        if (monitor.is(Client::kMonitor) && !monitor.is(Client::kReplyOff))
-          monitoring.push_back(connection.get());
-      }
-      for (Connection* connection : monitoring) connection->push(line);
-    });
-    from.to_wake.push_back(target);
+    if (!thread->monitored()) continue;
+    thread->append_monitor_line(line);
+    from.wake_later(*thread);
   }
 }
 
@@ -261,19 +256,28 @@ void Server::note_slow(IoThread& thread, const Client& client, const Context& ct
 }
 
 void Server::every_100ms() {
-  uint64_t processed = 0;
-  for (const auto& thread : threads) processed += thread->stats.commands_processed.get();
-  ops_samples_[ops_position_++ % ops_samples_.size()] = processed - ops_last_;
-  ops_last_ = processed;
-  uint64_t recent = 0;
-  for (const uint64_t sample : ops_samples_) recent += sample;
-  instantaneous_ops = static_cast<int64_t>(recent * 10 / ops_samples_.size());
+  measure_rates();
   if (const int64_t step_ms = storage::follow_wall_clock(threads[0]->access); step_ms != 0) {
     log(LogLevel::kWarning, fmt::format("The system's clock was set {} ms {}", std::abs(step_ms),
                                         step_ms > 0 ? "forward" : "back"));
   }
   const size_t used = used_memory_bytes();
   if (used > peak_memory_bytes) peak_memory_bytes = used;
+}
+
+void Server::measure_rates() {
+  uint64_t processed = 0;
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  for (const auto& thread : threads) {
+    processed += thread->stats.commands_processed.get();
+    bytes_in += thread->stats.bytes_in.get();
+    bytes_out += thread->stats.bytes_out.get();
+  }
+  const int64_t now_us = clock.monotonic_us();
+  command_rate.sample(now_us, processed);
+  input_rate.sample(now_us, bytes_in);
+  output_rate.sample(now_us, bytes_out);
 }
 
 size_t Server::keys_count(storage::Access& access) const {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -20,6 +19,7 @@
 #include "server/latency_monitor.h"
 #include "server/listeners.h"
 #include "server/log.h"
+#include "server/rate_meter.h"
 #include "server/slowlog.h"
 #include "storage/clock.h"
 #include "storage/keyspace.h"
@@ -45,7 +45,7 @@ class Server {
 
   // Listens, runs the threads, returns the exit code after a shutdown.
   int run();
-  // Stops accepting, lets every thread finish what it has read, then ends run(). From any thread.
+  // Stops accepting, lets every thread finish the turn it is in, then ends run(). From any thread.
   void shutdown(int exit_code = 0);
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
@@ -89,7 +89,9 @@ class Server {
   std::atomic<size_t> client_limit_bytes{0};  // maxmemory-clients (client_memory.h); 0: none
   std::atomic<size_t> peak_memory_bytes{0};
   MemoryExcess memory_excess;
-  std::atomic<int64_t> instantaneous_ops{0};
+  RateMeter command_rate;
+  RateMeter input_rate;  // bytes
+  RateMeter output_rate;
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
   const int64_t start_ms;
   const int64_t start_steady_ms;
@@ -97,16 +99,15 @@ class Server {
   std::string replication_id;
   double us_per_cycle = 0.001;
   uint64_t cycles_per_100us = 100'000;
+  std::atomic<uint64_t> slice_cycles{0};  // of a connection's turn; 0: one command
 
  private:
   void calibrate_cycles();
+  void measure_rates();
 
   std::unique_ptr<Listeners> listeners_;
   std::function<void()> on_shutdown_;
   std::vector<std::thread> thread_handles_;
-  std::array<uint64_t, 16> ops_samples_{};
-  size_t ops_position_ = 0;
-  uint64_t ops_last_ = 0;
   std::atomic<bool> stopping_{false};
   std::atomic<int> exit_code_{0};
 };

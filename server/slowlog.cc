@@ -45,8 +45,9 @@ size_t Slowlog::size() const {
 }
 
 void Slowlog::reset() {
+  std::deque<Entry> gone;  // freed behind the lock
   const std::lock_guard lock(mutex_);
-  entries_.clear();
+  gone.swap(entries_);
 }
 
 }  // namespace cloakroom::server

@@ -69,19 +69,13 @@ void watch(Context& ctx) {
   ctx.reply.ok();
 }
 
+// Takes the guards it needs; in EXEC nothing is watched any more.
 void unwatch(Context& ctx) {
   if (ctx.client.transaction != nullptr) {
     unwatch_all(ctx.access, ctx.client);
     drop_if_unused(ctx.access, ctx.client);
   }
   ctx.reply.ok();
-}
-
-// Whether a command makes EXEC take all guards: it works on the whole keyspace, names no keys but reads them,
-// or crosses databases.
-bool needs_all_guards(const Command& command) {
-  return (command.row->traits & (kAllGuards | kOwnGuards)) != 0 || command.full_name == "select" ||
-         command.full_name == "move" || command.full_name == "copy";
 }
 
 // Keys after a SELECT in the queue stand in the database it selects.
@@ -100,7 +94,7 @@ void plan_command(Context& ctx, const Command& command, size_t i, ExecScratch& s
   const auto args = std::span(scratch.args).subspan(first_arg);
   const auto first_key = static_cast<uint32_t>(scratch.keys.size());
   const uint32_t traits = command.row->traits;
-  scratch.everything = scratch.everything || needs_all_guards(command);
+  scratch.everything = scratch.everything || (traits & (kAllGuards | kOwnGuards | kOtherDatabases)) != 0;
   follow_select(ctx, command, args, scratch);
   scratch.key_args.clear();
   collect_keys(command, args, scratch.key_args);
@@ -235,7 +229,7 @@ CommandRows transaction_commands() {
        .complexity = "O(1)",
        .summary = "Begins a transaction: commands are queued until EXEC.",
        .syntax = "",
-       .traits = kOwnGuards,
+       .traits = kNoTrait,
        .handler = multi},
       {.name = "exec",
        .arity = 1,
@@ -287,7 +281,7 @@ CommandRows transaction_commands() {
        .complexity = "O(1)",
        .summary = "Forgets all watched keys.",
        .syntax = "",
-       .traits = kOwnGuards,
+       .traits = kNoTrait,
        .handler = unwatch},
   };
   return kRows;

@@ -10,6 +10,7 @@
 namespace cloakroom::storage {
 namespace {
 
+constexpr uint32_t kMostSamples = 64;      // of a table in one step, whatever maxmemory-samples says
 constexpr size_t kReclaimSlice = 64;       // leftovers freed in one step
 constexpr uint32_t kBucketsPerHold = 256;  // walked under one guard: ~10 us
 constexpr int64_t kBarrenUs = 100'000;     // what a walk over the whole keyspace found is believed for
@@ -73,7 +74,8 @@ void Evictor::consider(const Entry& entry, uint32_t db) {
 }
 
 void Evictor::sample_table(Table& table) {
-  for (uint32_t i = 0; i < samples_; ++i) {
+  const uint32_t samples = std::min(samples_, kMostSamples);
+  for (uint32_t i = 0; i < samples; ++i) {
     const Place place = table.sample(access_.random());
     if (!place) return;
     consider(*table.entry(place), table.db());

@@ -94,10 +94,14 @@ class Soak {
         packet({{"GET", "huge"}, {"WATCH", session(random), "big:0"}, {"MONITOR"}, {"SET", "x", "1"}}));
     if (random() % 2 == 0) victim.reset();
   }
-  void monitor(SocketClient&, Random& random) {
+  // A line comes for each read, also when the others have ended.
+  void monitor(SocketClient& client, Random& random) {
     SocketClient watcher(live_.port);
     watcher.call({"MONITOR"});
-    for (uint64_t n = random() % 50; n > 0; --n) watcher.read();
+    for (uint64_t n = random() % 50; n > 0; --n) {
+      client.call({"PING"});
+      watcher.read();
+    }
   }
   void administer(SocketClient& client, Random& random) {
     client.pipeline({{"CLIENT", "PAUSE", number(1 + random() % 5), random() % 2 == 0 ? "WRITE" : "ALL"},

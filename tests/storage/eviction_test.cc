@@ -65,6 +65,15 @@ struct Full : Fixture {
 
 }  // namespace
 
+TEST_CASE("However many samples are asked for, a step looks at few") {
+  Full f(EvictionPolicy::kAllKeysLru);
+  f.fill(0);
+  const size_t limit = f.keyspace.memory_bytes() - 5000;
+  Room room = Room::kFreeing;
+  while (room == Room::kFreeing) room = f.evictor.make_room({limit, 0, f.use, INT32_MAX, INT64_MAX});
+  CHECK(room == Room::kEnough);
+}
+
 TEST_CASE("While memory is under the limit nothing is evicted") {
   Full f(EvictionPolicy::kAllKeysLru);
   f.fill(0);
