@@ -170,6 +170,7 @@ void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
   if (!error && endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
   if (!error) acceptor->bind(endpoint, error);
   if (!error) acceptor->listen(static_cast<int>(server_.config->snapshot()->tcp_backlog), error);
+  if (!error) acceptor->non_blocking(true, error);
   if (!error) tcp_.push_back(std::move(acceptor));
 }
 
