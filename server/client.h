@@ -32,8 +32,9 @@ class Client {
     kReplySkip = 1 << 9,      // ... is now being skipped
     kAuthenticated = 1 << 10,
     kDirtyExec = 1 << 11,  // a command failed while queueing
-    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, or for memory
+    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, for memory, or for what is due
     kWaitsForRoom = 1 << 13,
+    kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (Dispatcher::hold_back_a_turn)
   };
 
   // What other threads may read, but as one consistent set of strings.

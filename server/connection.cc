@@ -342,10 +342,11 @@ void Connection::peer_closed() {
 }
 
 // As Redis, which reads on during a pause: at the end of the stream what is held back is dropped; what was
-// answered before still goes out. One that waits for memory is not paused: it may only have closed its
-// sending side, and waits for its reply.
+// answered before still goes out. One that waits for memory or for a turn is not paused: it may only have
+// closed its sending side, and waits for its reply.
 void Connection::leave_pause() {
-  if (closed_ || state_ != State::kPaused || !peer_closed_ || client_.is(Client::kWaitsForRoom)) return;
+  if (closed_ || state_ != State::kPaused || !peer_closed_) return;
+  if (client_.is(Client::kWaitsForRoom) || client_.is(Client::kWaitsForTurn)) return;
   held_.clear();
   client_.set(Client::kPaused, false);
   state_ = State::kClosing;

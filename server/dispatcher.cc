@@ -267,7 +267,8 @@ void Dispatcher::respect_pause(const Client& client, const Command& command) con
   if (paused == Pause::kPauseAll || writes) throw HeldBack{};
 }
 
-void Dispatcher::hold_back_a_turn(const Client& client) const {
+void Dispatcher::hold_back_a_turn(Client& client) const {
+  client.set(Client::kWaitsForTurn, true);
   thread_.resume_next_turn(client.id);
   throw HeldBack{};
 }

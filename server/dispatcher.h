@@ -78,7 +78,7 @@ class Dispatcher {
   void respect_pause(const Client& client, const Command& command) const;
   // Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what
   // was due as one may at once (guard_plan.h).
-  [[noreturn]] void hold_back_a_turn(const Client& client) const;
+  [[noreturn]] void hold_back_a_turn(Client& client) const;
   const Command* find_command(std::span<const std::string_view> args) const;
   uint64_t last_cycles() const { return command_cycles_; }  // when the last command ended
 

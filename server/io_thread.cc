@@ -219,7 +219,9 @@ void IoThread::wake_others() {
 void IoThread::resume_next_turn(uint64_t client_id) {
   asio::post(context, [this, client_id] {
     const auto at = connections.find(client_id);
-    if (at != connections.end()) at->second->pause_ended();
+    if (at == connections.end()) return;
+    at->second->client().set(Client::kWaitsForTurn, false);
+    at->second->pause_ended();
   });
 }
 

@@ -1,5 +1,6 @@
 """What shows of sets whose sessions are over before anybody has ended them; ids that wait; what the patterns name."""
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -97,6 +98,18 @@ def reads_of_the_set(server):
             over(conn, ids)
             expect(conn.value(*command), wanted, "%r with %d ids" % (command, len(ids)))
             conn.close()
+
+
+def half_closed(server):
+    """Who has closed its sending side still gets its reply, also when much had to be ended first."""
+    conn = server.connect()
+    over(conn, MANY)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:
+        client.sendall(b"PING\r\nSCARD %s\r\nPING\r\n" % SET.encode())
+        client.shutdown(socket.SHUT_WR)
+        reply = b"".join(iter(lambda: client.recv(100), b""))
+    expect(reply, b"+PONG\r\n:0\r\n+PONG\r\n", "replies")
+    conn.close()
 
 
 def across_databases(server):
@@ -200,7 +213,7 @@ def empty_id(server):
     conn.close()
 
 
-TESTS = [born_dead, keyspace_commands, reads_of_the_set, across_databases, watched, empty_id]
+TESTS = [born_dead, keyspace_commands, reads_of_the_set, half_closed, across_databases, watched, empty_id]
 
 
 def run_all(report, full):
