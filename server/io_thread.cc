@@ -63,6 +63,7 @@ void IoThread::run() {
     log(LogLevel::kWarning, std::string("Unexpected error: ") + error.what());
     std::abort();
   }
+  close_all();  // a loop may run out of work before stop() has reached it
 }
 
 void IoThread::stop() {
