@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -24,6 +25,7 @@ constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit 
 constexpr uint64_t kUncountedBytes = 16 * 1024;
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
+constexpr int kReadsAhead = 8;  // then others have their turn
 
 }  // namespace
 
@@ -44,7 +46,11 @@ Connection::~Connection() { CLOAKROOM_ASSERT(closed_); }
 
 void Connection::on_readable() {
   more_ = true;
-  if (state_ == State::kReading) ask_for_turn(false);
+  if (state_ == State::kReading) {
+    ask_for_turn(false);
+  } else if (held_by_pause()) {
+    read_ahead();
+  }
 }
 
 void Connection::ask_for_turn(bool goes_on) {
@@ -66,7 +72,16 @@ bool Connection::fetch(Slot& slot) {
 
 // Reads once. False: there was nothing; it may be closed.
 bool Connection::receive(Slot& slot) {
-  const std::span<char> room = parser_.read_target({slot.scratch.get(), IoThread::kScratchBytes});
+  const Read got = read_into({slot.scratch.get(), IoThread::kScratchBytes});
+  if (got == Read::kEnd) close();
+  if (got != Read::kBytes) return false;
+  parse(slot);
+  return true;
+}
+
+// Reads once into the parser's memory or `scratch`. What failed is closed.
+Connection::Read Connection::read_into(std::span<char> scratch) {
+  const std::span<char> room = parser_.read_target(scratch);
   ssize_t n = 0;
   do {
     n = ::recv(client_.fd, room.data(), room.size(), MSG_DONTWAIT);
@@ -75,15 +90,14 @@ bool Connection::receive(Slot& slot) {
     const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     parser_.park();
     more_ = false;
-    if (!later) close();
-    return false;
+    if (n < 0 && !later) close();
+    return n == 0 ? Read::kEnd : Read::kNothing;
   }
   more_ = static_cast<size_t>(n) == room.size() || peer_closed_;
   parser_.received(static_cast<size_t>(n));
   thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
   thread_.stats.reads.add();
-  parse(slot);
-  return true;
+  return Read::kBytes;
 }
 
 void Connection::parse(Slot& slot) {
@@ -221,6 +235,8 @@ void Connection::settle(State state) {
     close();
   } else if (!own_.empty() && state_ == State::kReading) {
     state_ = State::kDraining;
+  } else if (held_by_pause()) {
+    read_ahead();
   }
 }
 
@@ -341,15 +357,43 @@ void Connection::peer_closed() {
   if (state_ == State::kClosing && own_.empty()) close();
 }
 
-// As Redis, which reads on during a pause: at the end of the stream what is held back is dropped; what was
-// answered before still goes out. One that waits for memory or for a turn is not paused: it may only have
-// closed its sending side, and waits for its reply.
+// One that waits for memory or for a turn is not paused: it may only have closed its sending side, and waits
+// for its reply.
+bool Connection::held_by_pause() const {
+  return !closed_ && state_ == State::kPaused && !client_.is(Client::kWaitsForRoom) &&
+         !client_.is(Client::kWaitsForTurn);
+}
+
+// As Redis: at the end of the stream what a pause holds back is dropped; what was answered before still goes
+// out.
 void Connection::leave_pause() {
-  if (closed_ || state_ != State::kPaused || !peer_closed_) return;
-  if (client_.is(Client::kWaitsForRoom) || client_.is(Client::kWaitsForTurn)) return;
+  if (!held_by_pause() || !peer_closed_) return;
   held_.clear();
   client_.set(Client::kPaused, false);
   state_ = State::kClosing;
+}
+
+// While a pause holds the connection back, what comes is read and kept, for the end of the stream is behind
+// it.
+void Connection::read_ahead() {
+  std::array<char, IoThread::kScratchBytes> scratch;
+  const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
+  for (int i = 0; more_ && held_by_pause(); ++i) {
+    if (i == kReadsAhead) {
+      boost::asio::post(thread_.context, [&thread = thread_, id = client_.id] {
+        const auto at = thread.connections.find(id);
+        if (at != thread.connections.end()) at->second->read_ahead();
+      });
+      return;
+    }
+    const Read got = read_into(scratch);
+    if (got == Read::kEnd) return peer_closed();
+    if (got != Read::kBytes) return;
+    parser_.park();
+    unparsed_ = true;
+    if (parser_.buffered_bytes() > limit) return over_limit(false);
+    publish_sizes();
+  }
 }
 
 void Connection::peer_gone() {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,8 +72,12 @@ class Connection {
   const protocol::OutputLimit& output_limit() const;
   uint64_t output_budget() const;
   void settle(State state);
+  bool held_by_pause() const;
   void leave_pause();
+  void read_ahead();
   bool receive(Slot& slot);
+  enum class Read : uint8_t { kBytes, kNothing, kEnd };
+  Read read_into(std::span<char> scratch);
   void parse(Slot& slot);
   void ask_for_turn(bool goes_on);
   void resume();

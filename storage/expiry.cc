@@ -79,12 +79,7 @@ class Turn {
   bool end(Table& table, const Place& place, int64_t deadline) {
     Entry* entry = table.entry(place);
     if (entry->has(Entry::kHasLink) && entry->link() != 0) {
-      ShardSet wanted;
-      for (const uint64_t link : links_of(*entry)) wanted.add(access_.keyspace().shard_of(link));
-      if (!access_.guard().try_add(wanted)) {
-        missing_.add(wanted);
-        return false;
-      }
+      if (!access_.guard().try_add(access_.keyspace().shards_of(links_of(*entry)), missing_)) return false;
     }
     text_.clear();
     access_.schema().append_text(entry->form(), entry->key(), text_);

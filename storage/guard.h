@@ -116,6 +116,12 @@ class Guard {
     wanted.for_each([&](uint32_t shard) { all = all && try_add(shard); });
     return all;
   }
+  // As above; what would have been needed is added to `missing` when not all could be had.
+  bool try_add(const ShardSet& wanted, ShardSet& missing) {
+    if (try_add(wanted)) return true;
+    missing.add(wanted);
+    return false;
+  }
   // What was added has its time taken over too: for a command that has not yet looked at anything for good.
   void take_over_time() {
     if (alone_) return;

@@ -65,7 +65,7 @@ class Attempt {
     access_.select(use.db);
     ShardSet links;
     SessionIndex::collect_link_shards(access_, *use.key, links);
-    if (!access_.guard().try_add(links)) missing_.add(links);
+    access_.guard().try_add(links, missing_);
   }
 
   void visit_set(const KeyRef& key) {

@@ -70,6 +70,11 @@ class Keyspace {
   uint32_t shard_of(uint64_t hash) const {
     return shard_bits_ == 0 ? 0 : static_cast<uint32_t>(hash >> (64 - shard_bits_));
   }
+  ShardSet shards_of(std::span<const uint64_t> hashes) const {
+    ShardSet shards;
+    for (const uint64_t hash : hashes) shards.add(shard_of(hash));
+    return shards;
+  }
   Shard& shard(uint32_t index) const { return *shards_[index]; }
   std::span<Shard* const> shards() const { return shard_pointers_; }
   bool session_index() const { return session_index_; }

@@ -107,11 +107,9 @@ void SessionIndex::collect_link_shards(Access& access, const KeyRef& key, ShardS
   const Keyspace& keyspace = access.keyspace();
   const Found found = access.find_raw(key, true);
   if (found && found->has(Entry::kHasLink)) {
-    for (const uint64_t hash : links_of(*found.entry)) shards.add(keyspace.shard_of(hash));
+    shards.add(keyspace.shards_of(links_of(*found.entry)));
   }
-  for (const uint64_t hash : access.shard_for(key).pending.sets_of(access.db(), key.hash(), key.id())) {
-    shards.add(keyspace.shard_of(hash));
-  }
+  shards.add(keyspace.shards_of(access.shard_for(key).pending.sets_of(access.db(), key.hash(), key.id())));
 }
 
 void SessionIndex::end_if_due(Access& access, uint64_t hash, PackedId id, ShardSet& missing) {
@@ -119,19 +117,13 @@ void SessionIndex::end_if_due(Access& access, uint64_t hash, PackedId id, ShardS
   if (!access.keyspace().shard(shard).wheel.may_be_due(access.now_ms())) return;
   ShardSet wanted;
   wanted.add(shard);
-  if (access.guard().try_add(shard)) {
-    Found session = find_session(access, hash, id);
-    if (!session || !session->expired(access.now_ms())) return;
-    if (session->has(Entry::kHasLink)) {
-      for (const uint64_t link : links_of(*session.entry)) wanted.add(access.keyspace().shard_of(link));
-    }
-    if (access.guard().try_add(wanted)) {
-      const std::string text = access.schema().text({KeyRole::kSession, id.codec}, id.bytes);
-      access.end(session, access.schema().make(text), EndCause::kExpired);
-      return;
-    }
-  }
-  missing.add(wanted);
+  if (!access.guard().try_add(wanted, missing)) return;
+  Found session = find_session(access, hash, id);
+  if (!session || !session->expired(access.now_ms())) return;
+  if (session->has(Entry::kHasLink)) wanted.add(access.keyspace().shards_of(links_of(*session.entry)));
+  if (!access.guard().try_add(wanted, missing)) return;
+  const std::string text = access.schema().text({KeyRole::kSession, id.codec}, id.bytes);
+  access.end(session, access.schema().make(text), EndCause::kExpired);
 }
 
 void SessionIndex::end_due(Access& access, std::span<const std::string_view> ids, ShardSet& missing) {
@@ -180,12 +172,7 @@ bool SessionIndex::end_pending(Access& access, Shard& shard, Table& table, const
                                ShardSet& missing) {
   const Entry& entry = *table.entry(place);
   const std::vector<uint64_t> sets = links_of(entry);
-  ShardSet wanted;
-  for (const uint64_t hash : sets) wanted.add(access.keyspace().shard_of(hash));
-  if (!access.guard().try_add(wanted)) {
-    missing.add(wanted);
-    return false;
-  }
+  if (!access.guard().try_add(access.keyspace().shards_of(sets), missing)) return false;
   const std::string id(entry.key());
   const IdCodec codec = entry.form().codec;
   access.select(table.db());

@@ -111,7 +111,7 @@ def expiry(server):
     conn.call("PEXPIRE", KEY, "60")
 
     def gone():
-        replies = _transaction(conn, ("SISMEMBER", "user_sessions:u", ID), ("EXISTS", KEY), ("SISMEMBER", "user_sessions:v", ID))
+        replies = conn.transaction( ("SISMEMBER", "user_sessions:u", ID), ("EXISTS", KEY), ("SISMEMBER", "user_sessions:v", ID))
         expect_true(replies in ([1, 1, 1], [0, 0, 0]), "seen apart: %r" % replies)
         return replies[1] == 0
 
@@ -130,13 +130,6 @@ def expiry_unread(server):
     expect(conn.value("SCARD", "user_sessions:u") > 0, True, "members before")
     expect_true(poll_until(lambda: conn.value("EXISTS", "user_sessions:u") == 0, 5.0), "the set empties by itself")
     conn.close()
-
-
-def _transaction(conn, *commands):
-    conn.call("MULTI")
-    for command in commands:
-        conn.call(*command)
-    return conn.value("EXEC")
 
 
 def flush(server):

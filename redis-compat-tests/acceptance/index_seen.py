@@ -6,6 +6,7 @@ import tempfile
 import time
 
 from report import expect, expect_true
+from resp import request
 from servers import Server, cloakroom_binary, free_port, poll_until
 
 IDS = ["id-%d" % number for number in range(8)]
@@ -18,21 +19,9 @@ def pipeline(conn, commands):
     replies = []
     for at in range(0, len(commands), 500):
         part = commands[at:at + 500]
-        conn.send(b"".join(request_of(command) for command in part))
+        conn.send(b"".join(request(*command) for command in part))
         replies += conn.read(len(part))
     return replies
-
-
-def request_of(command):
-    words = [str(word).encode() for word in command]
-    return b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-
-
-def transaction(conn, *commands):
-    conn.call("MULTI")
-    for command in commands:
-        conn.call(*command)
-    return conn.value("EXEC")
 
 
 def over(conn, ids, db=0):
@@ -53,7 +42,7 @@ def born_dead(server):
     conn.call("SADD", SET, "a", "b")
     conn.call("SET", "session:a", "{}")
     conn.call("SET", "session:b", "{}")
-    replies = transaction(conn, ("SET", "session:a", "{}", "PXAT", "1"), ("SISMEMBER", SET, "a"), ("EXISTS", "session:a"),
+    replies = conn.transaction(("SET", "session:a", "{}", "PXAT", "1"), ("SISMEMBER", SET, "a"), ("EXISTS", "session:a"),
                           ("SUNIONSTORE", "copy", SET), ("COPY", SET, "user_sessions:w"), ("SMEMBERS", "user_sessions:w"))
     expect(replies, [b"OK", 0, 0, 1, 1, [b"b"]], "in the EXEC in which it ends")
     for options in (("EXAT", "1"), ("PXAT", "1"), ("GET", "PXAT", "1")):
@@ -82,7 +71,7 @@ def keyspace_commands(server):
         over(conn, ids)
         expect(conn.value("RANDOMKEY"), None, "RANDOMKEY")
         over(conn, ids)
-        expect(transaction(conn, ("EXISTS", "session:" + ids[0]), ("KEYS", "*"), ("SCAN", "0", "COUNT", "100000"), ("RANDOMKEY",)),
+        expect(conn.transaction(("EXISTS", "session:" + ids[0]), ("KEYS", "*"), ("SCAN", "0", "COUNT", "100000"), ("RANDOMKEY",)),
                [0, [], [b"0", []], None], "in EXEC")
         conn.close()
 
@@ -119,10 +108,10 @@ def across_databases(server):
     expect(conn.value("MOVE", SET, "3"), 1, "MOVE onto a set that is over")
     over(conn, IDS, db=3)
     conn.call("SADD", SET, "here")
-    expect(transaction(conn, ("COPY", SET, SET, "DB", "3"), ("SELECT", "3"), ("SMEMBERS", SET)), [1, b"OK", [b"here"]], "COPY in EXEC")
+    expect(conn.transaction(("COPY", SET, SET, "DB", "3"), ("SELECT", "3"), ("SMEMBERS", SET)), [1, b"OK", [b"here"]], "COPY in EXEC")
     conn.call("SELECT", 0)
     over(conn, IDS, db=3)
-    expect(transaction(conn, ("SWAPDB", "0", "3"), ("EXISTS", SET), ("SWAPDB", "0", "3")), [b"OK", 0, b"OK"], "SWAPDB in EXEC")
+    expect(conn.transaction(("SWAPDB", "0", "3"), ("EXISTS", SET), ("SWAPDB", "0", "3")), [b"OK", 0, b"OK"], "SWAPDB in EXEC")
     conn.close()
 
 
@@ -130,14 +119,14 @@ def watched(server):
     conn = server.connect()
     over(conn, IDS)
     conn.call("WATCH", SET)
-    expect(transaction(conn, ("EXISTS", SET)), [0], "a set that was over when its watch began has not changed")
+    expect(conn.transaction(("EXISTS", SET)), [0], "a set that was over when its watch began has not changed")
     over(conn, IDS)
     until = int(time.time() * 1000) + 150
     conn.call("SET", "session:soon", "{}", "PXAT", until)
     conn.call("SADD", SET, "soon")
     conn.call("WATCH", SET)
     poll_until(lambda: time.time() * 1000 > until + 1, 10.0)
-    expect(transaction(conn, ("EXISTS", SET)), None, "it lost a session since")
+    expect(conn.transaction(("EXISTS", SET)), None, "it lost a session since")
     conn.close()
 
 

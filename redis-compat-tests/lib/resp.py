@@ -184,6 +184,13 @@ class Connection:
         """Sends one command, returns its reply without types."""
         return plain(self.call(*args))
 
+    def transaction(self, *commands):
+        """Sends the commands between MULTI and EXEC, returns EXEC's reply without types."""
+        self.call("MULTI")
+        for command in commands:
+            self.call(*command)
+        return self.value("EXEC")
+
     def at_eof(self, timeout_s=5.0):
         """True when the server has closed the connection without a further reply."""
         try:

@@ -146,7 +146,7 @@ def pause_and_leaving(server):
             for conn in (before, after):
                 conn.send(request("SET", "left", "1"))
             leaves(before, how)  # it may be gone before its bytes are read
-            pipeline.send(request("SET", "left", "1") * 2000)  # more than one read takes, no more than the kernel holds
+            pipeline.send(request("SET", "left", "1") * 50000)  # more than the kernel holds
             if mode == "WRITE":
                 expect_true(poll_until(lambda: sum(c[b"flags"] == b"b" for c in fields(control, "LIST")) >= 2, 5.0), "held back")
             for conn in (after, pipeline):

@@ -180,17 +180,23 @@ TEST_CASE("lengths past the limit change nothing") {
   CHECK(get(fixture, "none") == "(none)");
 }
 
+// Sets k to the text by handing over the buffer it came in.
+const char* set_in_buffer(Fixture& fixture, const std::string& text, std::shared_ptr<char[]>& buffer) {
+  buffer = std::make_shared<char[]>(text.size());
+  std::copy(text.begin(), text.end(), buffer.get());
+  fixture.with("k", [&](const KeyRef& key) {
+    Found found = fixture.access.write(key);
+    string_set(fixture.access, found, key, {{buffer.get(), text.size()}, &buffer}, Deadline::kClear);
+    CHECK(big_string(*found.entry).bytes.get() == buffer.get());
+  });
+  return buffer.get();
+}
+
 TEST_CASE("a long string shares the buffer it came in, which nobody changes while it is looked at") {
   Fixture fixture;
   const std::string text(50000, 'b');
-  auto buffer = std::make_shared<char[]>(text.size());
-  std::copy(text.begin(), text.end(), buffer.get());
-  const char* const bytes = buffer.get();
-  fixture.with("k", [&](const KeyRef& key) {
-    Found found = fixture.access.write(key);
-    string_set(fixture.access, found, key, {{bytes, text.size()}, &buffer}, Deadline::kClear);
-    CHECK(big_string(*found.entry).bytes.get() == bytes);
-  });
+  std::shared_ptr<char[]> buffer;
+  const char* const bytes = set_in_buffer(fixture, text, buffer);
   CHECK(get(fixture, "k") == text);
   CHECK(write(fixture, "k", 1, "c").value == text.size());
   CHECK(std::string_view(bytes, text.size()) == text);  // the argument is as it was sent
@@ -199,13 +205,8 @@ TEST_CASE("a long string shares the buffer it came in, which nobody changes whil
 TEST_CASE("a long string is changed in the buffer it came in once nobody else has it") {
   Fixture fixture;
   const std::string text(50000, 'b');
-  auto buffer = std::make_shared<char[]>(text.size());
-  std::copy(text.begin(), text.end(), buffer.get());
-  const char* const bytes = buffer.get();
-  fixture.with("k", [&](const KeyRef& key) {
-    Found found = fixture.access.write(key);
-    string_set(fixture.access, found, key, {{bytes, text.size()}, &buffer}, Deadline::kClear);
-  });
+  std::shared_ptr<char[]> buffer;
+  const char* const bytes = set_in_buffer(fixture, text, buffer);
   buffer.reset();
   CHECK(write(fixture, "k", 1, "c").value == text.size());
   fixture.with("k", [&](const KeyRef& key) {
