@@ -4,11 +4,11 @@
 #include <exception>
 #include <memory>
 
-#include "server/config.h"
-#include "server/log.h"
+#include "server/config/config.h"
 #include "server/process.h"
 #include "server/server.h"
-#include "storage/clock.h"
+#include "server/stats/log.h"
+#include "storage/base/clock.h"
 
 namespace {
 

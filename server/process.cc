@@ -12,17 +12,23 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 
-#include "server/log.h"
+#include "server/command/command_table.h"
+#include "server/config/config_file.h"
+#include "server/config/version.h"
+#include "server/family/families.h"
 #include "server/server.h"
-#include "server/version.h"
+#include "server/stats/log.h"
 
 namespace cloakroom::server {
 namespace {
@@ -224,6 +230,22 @@ std::optional<std::string> apply_kill_score(const Config& config) {
 }
 
 }  // namespace
+
+std::shared_ptr<ConfigStore> start_config(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
+  std::optional<CommandTable> commands;
+  const auto is_command = [&](std::string_view name) {
+    if (!commands) commands.emplace(families());
+    return commands->find(name) != nullptr;
+  };
+  StartResult result = read_start_config({arguments, environment, std::cin, is_command});
+  if (result.config) return std::move(result.config);
+  std::fputs(result.out.c_str(), stdout);
+  std::fputs(result.err.c_str(), stderr);
+  std::exit(result.exit_code);
+}
 
 void prepare_process(ConfigStore& store) {
   const auto config = store.snapshot();

@@ -5,14 +5,14 @@
 #include <optional>
 #include <string>
 
-#include "server/config.h"
+#include "server/config/config.h"
 
 namespace cloakroom::server {
 
 class Server;
 
-// Reads configuration file, environment and command line; prints and exits by itself on --version, --help and
-// a bad configuration.
+// main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version, --help
+// and whatever is wrong with the configuration.
 std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
 
 // Makes the process what the configuration says, before there are threads: background, pid file, limit of

@@ -11,11 +11,12 @@
 #include <limits>
 #include <stdexcept>
 
-#include "server/client_memory.h"
-#include "server/connection.h"
-#include "server/context.h"
-#include "server/redaction.h"
-#include "storage/wall_step.h"
+#include "server/dispatch/client_memory.h"
+#include "server/dispatch/context.h"
+#include "server/dispatch/redaction.h"
+#include "server/family/families.h"
+#include "server/net/connection.h"
+#include "storage/keyspace/wall_step.h"
 
 namespace cloakroom::server {
 namespace {
@@ -114,6 +115,7 @@ std::string monitor_line(int64_t now_us, uint32_t db, const std::string& address
 Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& the_clock)
     : config(std::move(config_store)),
       clock(the_clock),
+      commands(families()),
       start_ms(the_clock.wall_ms()),
       start_steady_ms(the_clock.monotonic_us() / 1000) {
   if (sodium_init() < 0) throw std::runtime_error("libsodium cannot be initialised");

@@ -12,17 +12,17 @@
 #include <vector>
 
 #include "protocol/request_parser.h"
-#include "server/client_registry.h"
-#include "server/command_table.h"
-#include "server/config.h"
-#include "server/io_thread.h"
-#include "server/latency_monitor.h"
-#include "server/listeners.h"
-#include "server/log.h"
-#include "server/rate_meter.h"
-#include "server/slowlog.h"
-#include "storage/clock.h"
-#include "storage/keyspace.h"
+#include "server/command/command_table.h"
+#include "server/config/config.h"
+#include "server/dispatch/client_registry.h"
+#include "server/net/io_thread.h"
+#include "server/net/listeners.h"
+#include "server/stats/latency_monitor.h"
+#include "server/stats/log.h"
+#include "server/stats/rate_meter.h"
+#include "server/stats/slowlog.h"
+#include "storage/base/clock.h"
+#include "storage/keyspace/keyspace.h"
 
 namespace cloakroom::server {
 

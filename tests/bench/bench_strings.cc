@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "protocol/reply_writer.h"
-#include "storage/access.h"
-#include "storage/clock.h"
-#include "storage/string_value.h"
+#include "storage/base/clock.h"
+#include "storage/keyspace/access.h"
+#include "storage/value/string_value.h"
 #include "tests/bench/bench.h"
 
 namespace cloakroom::bench {

@@ -8,10 +8,10 @@
 #include <thread>
 #include <vector>
 
-#include "storage/access.h"
-#include "storage/clock.h"
-#include "storage/expiry.h"
-#include "storage/keyspace_walk.h"
+#include "storage/base/clock.h"
+#include "storage/keyspace/access.h"
+#include "storage/keyspace/expiry.h"
+#include "storage/keyspace/keyspace_walk.h"
 #include "tests/storage/commands.h"
 
 namespace cloakroom::storage::test {

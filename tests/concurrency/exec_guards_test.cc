@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/access.h"
+#include "storage/keyspace/access.h"
 #include "tests/concurrency/live_server.h"
 
 namespace cloakroom::server::test {

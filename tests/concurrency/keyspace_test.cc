@@ -3,7 +3,7 @@
 #include <set>
 #include <string>
 
-#include "storage/eviction.h"
+#include "storage/keyspace/eviction.h"
 #include "tests/concurrency/crowd.h"
 
 namespace cloakroom::storage::test {

@@ -1,4 +1,4 @@
-#include "storage/keyspace_walk.h"
+#include "storage/keyspace/keyspace_walk.h"
 
 #include <doctest/doctest.h>
 
@@ -10,8 +10,8 @@
 #include <thread>
 #include <vector>
 
-#include "storage/expiry.h"
-#include "storage/string_value.h"
+#include "storage/keyspace/expiry.h"
+#include "storage/value/string_value.h"
 #include "tests/storage/fixture.h"
 
 namespace cloakroom::storage::test {

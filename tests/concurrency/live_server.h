@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "server/config.h"
-#include "server/io_thread.h"
+#include "server/config/config.h"
+#include "server/net/io_thread.h"
 #include "server/server.h"
-#include "storage/clock.h"
+#include "storage/base/clock.h"
 #include "tests/concurrency/socket_client.h"
 
 namespace cloakroom::server::test {

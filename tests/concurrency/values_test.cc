@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "storage/guard_plan.h"
-#include "storage/watch.h"
+#include "storage/keyspace/guard_plan.h"
+#include "storage/keyspace/watch.h"
 #include "tests/concurrency/crowd.h"
 
 namespace cloakroom::storage::test {

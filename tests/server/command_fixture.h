@@ -8,15 +8,15 @@
 
 #include "protocol/output_buffer.h"
 #include "protocol/reply_writer.h"
-#include "server/client.h"
-#include "server/command_table.h"
-#include "server/config.h"
-#include "server/context.h"
-#include "server/io_thread.h"
+#include "server/command/command_table.h"
+#include "server/config/config.h"
+#include "server/dispatch/client.h"
+#include "server/dispatch/context.h"
+#include "server/net/io_thread.h"
 #include "server/server.h"
-#include "storage/expiry.h"
-#include "storage/guard_plan.h"
-#include "storage/keyspace_walk.h"
+#include "storage/keyspace/expiry.h"
+#include "storage/keyspace/guard_plan.h"
+#include "storage/keyspace/keyspace_walk.h"
 #include "tests/storage/fixture.h"
 
 namespace cloakroom::server::test {

@@ -1,6 +1,6 @@
 #include "tests/storage/commands.h"
 
-#include "storage/number.h"
+#include "storage/base/number.h"
 
 namespace cloakroom::storage::test {
 

@@ -9,14 +9,14 @@
 #include <utility>
 #include <vector>
 
-#include "storage/access.h"
-#include "storage/guard_plan.h"
-#include "storage/hash_value.h"
-#include "storage/keyspace_walk.h"
-#include "storage/session_index.h"
-#include "storage/set_draft.h"
-#include "storage/set_value.h"
-#include "storage/string_value.h"
+#include "storage/keyspace/access.h"
+#include "storage/keyspace/guard_plan.h"
+#include "storage/keyspace/keyspace_walk.h"
+#include "storage/keyspace/session_index.h"
+#include "storage/value/hash_value.h"
+#include "storage/value/set_draft.h"
+#include "storage/value/set_value.h"
+#include "storage/value/string_value.h"
 
 namespace cloakroom::storage::test {
 

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "storage/access.h"
-#include "storage/clock.h"
-#include "storage/keyspace.h"
-#include "storage/wall_step.h"
+#include "storage/base/clock.h"
+#include "storage/keyspace/access.h"
+#include "storage/keyspace/keyspace.h"
+#include "storage/keyspace/wall_step.h"
 
 namespace cloakroom::storage::test {
 

@@ -1,0 +1,54 @@
+#include "server/config/config_table.h"
+
+namespace cloakroom::server::directives {
+namespace {
+
+const char* check_snapshot_name(ConfigValue& value) {
+  return value.text.find('/') == std::string::npos ? nullptr : "dbfilename can't be a path, just a filename";
+}
+
+const char* check_log_name(ConfigValue& value) {
+  if (value.text.empty()) return "appendfilename can't be empty";
+  return value.text.find('/') == std::string::npos ? nullptr
+                                                   : "appendfilename can't be a path, just a filename";
+}
+
+const char* check_log_directory(ConfigValue& value) {
+  if (value.text.empty()) return "appenddirname can't be empty";
+  return value.text.find('/') == std::string::npos ? nullptr
+                                                   : "appenddirname can't be a path, just a dirname";
+}
+
+constinit const Row kRows[] = {
+    special("save", "3600 1 300 100 60 10000", kSave).flags(kManyWords).into(store_save),
+    text("dbfilename", "dump.rdb").flags(kProtected).check(check_snapshot_name),
+    boolean("stop-writes-on-bgsave-error", true),
+    boolean("rdbcompression", true),
+    boolean("rdbchecksum", true).flags(kImmutable),
+    boolean("rdb-del-sync-files", false),
+    boolean("rdb-save-incremental-fsync", true),
+    integer("rdb-key-save-delay", "0", INT32_MIN, kIntMax).flags(kHidden),
+    integer("key-load-delay", "0", INT32_MIN, kIntMax).flags(kHidden),
+    integer("loading-process-events-interval-bytes", "2097152", 1024, kIntMax).flags(kHidden),
+    choice("sanitize-dump-payload", "no", "no, yes, clients"),
+
+    boolean("appendonly", false)
+        .refused("the append-only file is not supported yet: sessions would not survive a restart"),
+    text("appendfilename", "appendonly.aof").flags(kImmutable).check(check_log_name),
+    text("appenddirname", "appendonlydir").flags(kImmutable).check(check_log_directory),
+    choice("appendfsync", "everysec", "everysec, always, no"),
+    boolean("no-appendfsync-on-rewrite", false),
+    integer("auto-aof-rewrite-percentage", "100", 0, kIntMax),
+    memory("auto-aof-rewrite-min-size", "67108864", 0, INT64_MAX),
+    boolean("aof-disable-auto-gc", false),
+    boolean("aof-load-truncated", true),
+    boolean("aof-rewrite-incremental-fsync", true),
+    boolean("aof-timestamp-enabled", false),
+    boolean("aof-use-rdb-preamble", true),
+};
+
+}  // namespace
+
+std::span<const Row> persistence_rows() { return kRows; }
+
+}  // namespace cloakroom::server::directives

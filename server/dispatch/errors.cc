@@ -1,0 +1,40 @@
+#include "server/dispatch/errors.h"
+
+#include "storage/base/assert.h"
+
+namespace cloakroom::server {
+namespace {
+
+std::string_view text_of(storage::Status status) {
+  using storage::Status;
+  switch (status) {
+    case Status::kWrongType:
+      return errors::kWrongType;
+    case Status::kNotInteger:
+      return errors::kNotInteger;
+    case Status::kNotFloat:
+      return errors::kNotFloat;
+    case Status::kHashNotInteger:
+      return errors::kHashNotInteger;
+    case Status::kHashNotFloat:
+      return errors::kHashNotFloat;
+    case Status::kIncrementOverflow:
+      return errors::kIncrementOverflow;
+    case Status::kNotFinite:
+      return errors::kNotFinite;
+    case Status::kStringTooLong:
+      return errors::kStringTooLong;
+    case Status::kOutOfRange:
+      return errors::kOutOfRange;
+    case Status::kOk:
+    case Status::kAbsent:
+      break;
+  }
+  CLOAKROOM_ASSERT(false);
+}
+
+}  // namespace
+
+void reply_status(protocol::ReplyWriter& reply, storage::Status status) { reply.error(text_of(status)); }
+
+}  // namespace cloakroom::server

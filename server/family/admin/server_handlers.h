@@ -1,0 +1,15 @@
+#pragma once
+
+#include "server/dispatch/context.h"
+
+// Handlers and rows of server_family.cc that stand in files of their own.
+namespace cloakroom::server {
+
+void debug_command(Context& ctx);
+CommandRows cluster_rows();
+CommandRows acl_rows();
+
+// Inside EXEC, where nothing may block.
+bool in_exec(const Context& ctx);
+
+}  // namespace cloakroom::server

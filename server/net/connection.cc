@@ -1,0 +1,424 @@
+#include "server/net/connection.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <utility>
+
+#include "protocol/reply_writer.h"
+#include "server/dispatch/client_memory.h"
+#include "server/net/io_thread.h"
+#include "server/server.h"
+#include "storage/base/assert.h"
+
+namespace cloakroom::server {
+namespace {
+
+constexpr size_t kFlushBytes = 1 << 20;  // replies of one batch beyond this are sent before the next command
+constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit is configured
+// Up to here replies pass every limit: Redis keeps them outside its account of a client's output.
+constexpr uint64_t kUncountedBytes = 16 * 1024;
+constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
+constexpr size_t kMaxPieces = 64;
+constexpr int kReadsAhead = 8;  // then others have their turn
+
+}  // namespace
+
+Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
+    : thread_(thread),
+      parser_(thread.server.parser_limits),
+      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.steady_ms()) {
+  client_.fd = fd;
+  thread.refresh_config();  // a password may just have been set
+  const bool open = thread.config().requirepass.empty();
+  client_.set(Client::kAuthenticated, open);
+  parser_.set_authenticated(open);
+  publish_sizes();
+  thread.server.clients.add(client_);
+}
+
+Connection::~Connection() { CLOAKROOM_ASSERT(closed_); }
+
+void Connection::on_readable() {
+  more_ = true;
+  if (state_ == State::kReading) {
+    ask_for_turn(false);
+  } else if (held_by_pause()) {
+    read_ahead();
+  }
+}
+
+void Connection::ask_for_turn(bool goes_on) {
+  if (closed_ || std::exchange(queued_, true)) return;
+  thread_.queue_turn(*this, goes_on);
+}
+
+bool Connection::fetch(Slot& slot) {
+  queued_ = false;
+  if (closed_ || state_ != State::kReading) return false;
+  if (std::exchange(unparsed_, false)) {
+    parse(slot);
+    if (!slot.batch.requests.empty() || slot.status != protocol::RequestParser::Status::kIncomplete) {
+      return true;
+    }
+  }
+  return more_ && receive(slot);
+}
+
+// Reads once. False: there was nothing; it may be closed.
+bool Connection::receive(Slot& slot) {
+  const Read got = read_into({slot.scratch.get(), IoThread::kScratchBytes});
+  if (got == Read::kEnd) close();
+  if (got != Read::kBytes) return false;
+  parse(slot);
+  return true;
+}
+
+// Reads once into the parser's memory or `scratch`. What failed is closed.
+Connection::Read Connection::read_into(std::span<char> scratch) {
+  const std::span<char> room = parser_.read_target(scratch);
+  ssize_t n = 0;
+  do {
+    n = ::recv(client_.fd, room.data(), room.size(), MSG_DONTWAIT);
+  } while (n < 0 && errno == EINTR);
+  if (n <= 0) {
+    const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    parser_.park();
+    more_ = false;
+    if (n < 0 && !later) close();
+    return n == 0 ? Read::kEnd : Read::kNothing;
+  }
+  more_ = static_cast<size_t>(n) == room.size() || peer_closed_;
+  parser_.received(static_cast<size_t>(n));
+  thread_.stats.bytes_in.add(static_cast<uint64_t>(n));
+  thread_.stats.reads.add();
+  return Read::kBytes;
+}
+
+void Connection::parse(Slot& slot) {
+  slot.status = parser_.next(slot.batch.requests);
+  slot.prefetched = false;
+  thread_.dispatcher.prepare(client_, slot.batch);
+}
+
+void Connection::serve(Slot& slot) {
+  if (closed_) return;
+  thread_.slice.begin(thread_.server.slice_cycles.load(std::memory_order_relaxed));
+  const auto goes_on = [&] { return !closed_ && state_ == State::kReading; };
+  do {
+    settle(run_batches(slot));
+  } while (goes_on() && !unparsed_ && more_ && !thread_.slice.over(cycle_count()) && receive(slot));
+  if (goes_on() && (unparsed_ || more_)) ask_for_turn(true);
+}
+
+// Runs the slot's batch and those after it in the bytes that were read, as long as the turn lasts.
+Connection::State Connection::run_batches(Slot& slot) {
+  using Status = protocol::RequestParser::Status;
+  client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
+  protocol::RequestBatch& batch = slot.batch.requests;
+  State state = State::kReading;
+  for (;;) {
+    if (!batch.empty()) state = run_batch(slot);
+    if (slot.status != Status::kMore || state != State::kReading || unparsed_) break;
+    parse(slot);
+  }
+  batch.clear();
+  if (slot.status == Status::kError && state == State::kReading && !unparsed_) {
+    protocol::ReplyWriter(thread_.out).error(parser_.error_text());
+    state = State::kClosing;
+  }
+  if (closed_) return state;
+  const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
+  if (!unparsed_ && parser_.buffered_bytes() > limit) {
+    over_limit(false);
+  } else {
+    parser_.park();
+  }
+  return state;
+}
+
+Connection::State Connection::run_batch(Slot& slot) {
+  PreparedBatch& batch = slot.batch;
+  protocol::ReplyWriter reply = begin_replies();
+  for (size_t i = 0; i < batch.requests.size(); ++i) {
+    if (i % Dispatcher::kWindow == 0 && (i > 0 || !slot.prefetched)) {
+      thread_.dispatcher.prefetch_entries(client_, batch, i);
+    }
+    CLOAKROOM_ASSERT(!closed_);
+    State state = State::kPaused;
+    if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kPaused, 0)) {
+      const auto args = batch.requests[i].args;
+      held_.assign(args.begin(), args.end());
+      client_.set(Client::kPaused, true);
+    } else {
+      state = after_request();
+    }
+    const bool over = thread_.slice.over_after_command(thread_.dispatcher.last_cycles());
+    if (__builtin_expect(state != State::kReading || over, 0)) {
+      unparsed_ =
+          i + 1 < batch.requests.size() || slot.status != protocol::RequestParser::Status::kIncomplete;
+      parser_.unread_after(batch.requests, i);
+      return state;
+    }
+  }
+  return State::kReading;
+}
+
+// What comes next; also when sending has closed the connection.
+Connection::State Connection::after_request() {
+  const uint32_t flags = client_.flags.load(std::memory_order_relaxed);
+  if (__builtin_expect(flags & (Client::kCloseAfterReply | Client::kCloseNow), 0)) {
+    return thread_.out.overflowed() ? after_long_reply() : State::kClosing;
+  }
+  parser_.set_authenticated((flags & Client::kAuthenticated) != 0);
+  const bool little = thread_.out.size() <= thread_.flush_bytes && !thread_.out.overflowed();
+  return __builtin_expect(little, 1) ? State::kReading : after_long_reply();
+}
+
+Connection::State Connection::after_long_reply() {
+  const bool limited = output_limit().hard_bytes != 0;
+  if (thread_.out.overflowed() || (limited && thread_.out.size() > output_budget())) {
+    over_limit(true);
+  } else {
+    send(thread_.out);
+  }
+  if (closed_) return State::kClosing;
+  return own_.empty() ? State::kReading : State::kDraining;
+}
+
+const protocol::OutputLimit& Connection::output_limit() const {
+  return thread_.config().client_output_buffer_limits.of(protocol::ClientClass::kNormal);
+}
+
+// What one command may answer, whether or not the client reads it.
+uint64_t Connection::output_budget() const {
+  const uint64_t hard_bytes = output_limit().hard_bytes;
+  if (hard_bytes != 0) return std::max(hard_bytes, kUncountedBytes);
+  const auto maxmemory = static_cast<uint64_t>(thread_.config().maxmemory);
+  return maxmemory == 0 ? kMostReplyBytes : std::max<uint64_t>(maxmemory / 2, kFlushBytes);
+}
+
+protocol::ReplyWriter Connection::begin_replies() {
+  const uint64_t budget = output_budget();
+  thread_.out.set_limit(budget);
+  thread_.flush_bytes = std::min<size_t>(kFlushBytes, budget / 2);
+  return protocol::ReplyWriter(thread_.out, client_.resp.load(std::memory_order_relaxed));
+}
+
+Connection::State Connection::run_held() {
+  std::vector<std::string> args = std::exchange(held_, {});
+  protocol::ReplyWriter reply = begin_replies();
+  if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
+    held_ = std::move(args);
+    client_.set(Client::kPaused, true);
+    return State::kPaused;
+  }
+  return after_request();
+}
+
+// After running batches: sends the replies and sets what comes next.
+void Connection::settle(State state) {
+  state_ = state;
+  thread_.wake_others();
+  if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
+  leave_pause();
+  send(thread_.out);
+  thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
+  if (closed_) return;
+  publish_sizes();
+  if (state_ == State::kClosing && own_.empty()) {
+    close();
+  } else if (!own_.empty() && state_ == State::kReading) {
+    state_ = State::kDraining;
+  } else if (held_by_pause()) {
+    read_ahead();
+  }
+}
+
+// What held the connection back is over: runs what is held; what is buffered and unread has its turn.
+void Connection::resume() {
+  state_ = State::kReading;
+  if (!held_.empty()) {
+    thread_.dispatcher.begin_turn();
+    settle(run_held());
+  }
+  if (state_ == State::kReading && (unparsed_ || more_)) ask_for_turn(true);
+}
+
+void Connection::send(protocol::OutputBuffer& out) {
+  if (out.empty() || closed_) return;
+  if (!own_.empty() && &out != &own_) {
+    own_.append(std::move(out));
+    check_output_limit();
+    return;
+  }
+  std::array<iovec, kMaxPieces> pieces;
+  while (!out.empty()) {
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = out.gather(pieces);
+    const ssize_t n = ::sendmsg(client_.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0) {
+      thread_.stats.bytes_out.add(static_cast<uint64_t>(n));
+      thread_.stats.writes.add();
+      out.consume(static_cast<size_t>(n), &out == &own_ ? 0 : kKeepOutBytes);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      if (&out != &own_) own_.append(std::move(out));
+      check_output_limit();
+      return;
+    } else if (errno != EINTR) {
+      if (&out != &own_) out.clear(kKeepOutBytes);
+      close();
+      return;
+    }
+  }
+}
+
+void Connection::on_writable() {
+  if (closed_ || own_.empty()) return;
+  send(own_);
+  if (!closed_) publish_sizes();
+  if (closed_ || !own_.empty()) return;
+  if (state_ == State::kClosing) {
+    close();
+  } else if (state_ == State::kDraining) {
+    resume();
+  }
+}
+
+void Connection::push(std::string_view bytes) {
+  if (closed_) return;
+  protocol::OutputBuffer out;
+  out.append(bytes);
+  send(out);
+  if (!closed_ && own_.size() > output_budget()) over_limit(true);
+  if (!closed_) publish_sizes();
+}
+
+void Connection::check_output_limit() {
+  const int64_t now_s = thread_.server.clock.monotonic_us() / 1'000'000;
+  const auto action = client_.output_limit.step(output_limit(), now_s, own_.memory_bytes());
+  if (action == protocol::OutputLimitState::Action::kClose) over_limit(true);
+}
+
+void Connection::over_limit(bool output) {
+  log(LogLevel::kWarning, output ? "Client closed for overcoming of output buffer limits."
+                                 : "Client closed: its requests passed client-query-buffer-limit.");
+  (output ? thread_.stats.output_limit_closes : thread_.stats.query_limit_closes).add();
+  client_.set(Client::kCloseNow, true);
+  close();
+}
+
+void Connection::publish_sizes() {
+  size_t held = 0;
+  for (const std::string& arg : held_) held += sizeof(std::string) + arg.capacity();
+  const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
+  const size_t query = parser_.memory_bytes();
+  client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);
+  client_.query_memory.store(query, std::memory_order_relaxed);
+  client_.held_bytes.store(held, std::memory_order_relaxed);
+  client_.multi_bytes.store(multi, std::memory_order_relaxed);
+  client_.output_bytes.store(own_.memory_bytes(), std::memory_order_relaxed);
+  const size_t rest = client_base_bytes() + query + held + multi;
+  publish_sums(rest + own_.memory_bytes(), rest + own_.own_bytes());
+}
+
+void Connection::publish_sums(uint64_t total, uint64_t own) {
+  if (total == published_total_ && own == published_own_) return;
+  thread_.client_total_bytes.add(total - published_total_);
+  thread_.client_own_bytes.add(own - published_own_);
+  published_total_ = total;
+  published_own_ = own;
+}
+
+bool Connection::needs_tick() const { return !own_.empty() || thread_.config().timeout_s > 0; }
+
+void Connection::tick(int64_t now_ms) {
+  if (closed_) return;
+  const int64_t timeout_ms = thread_.config().timeout_s * 1000;
+  const int64_t idle_ms = now_ms - client_.last_interaction_ms.load(std::memory_order_relaxed);
+  const bool waits = client_.is(Client::kMonitor) || state_ == State::kPaused;
+  if (timeout_ms > 0 && idle_ms > timeout_ms && !waits) {
+    log(LogLevel::kVerbose, "Closing idle client");
+    close();
+  } else if (!own_.empty()) {
+    check_output_limit();
+  }
+}
+
+void Connection::peer_closed() {
+  peer_closed_ = true;
+  leave_pause();
+  if (state_ == State::kClosing && own_.empty()) close();
+}
+
+// One that waits for memory or for a turn is not paused: it may only have closed its sending side, and waits
+// for its reply.
+bool Connection::held_by_pause() const {
+  return !closed_ && state_ == State::kPaused && !client_.is(Client::kWaitsForRoom) &&
+         !client_.is(Client::kWaitsForTurn);
+}
+
+// As Redis: at the end of the stream what a pause holds back is dropped; what was answered before still goes
+// out.
+void Connection::leave_pause() {
+  if (!held_by_pause() || !peer_closed_) return;
+  held_.clear();
+  client_.set(Client::kPaused, false);
+  state_ = State::kClosing;
+}
+
+// While a pause holds the connection back, what comes is read and kept, for the end of the stream is behind
+// it.
+void Connection::read_ahead() {
+  std::array<char, IoThread::kScratchBytes> scratch;
+  const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
+  for (int i = 0; more_ && held_by_pause(); ++i) {
+    if (i == kReadsAhead) {
+      boost::asio::post(thread_.context, [&thread = thread_, id = client_.id] {
+        const auto at = thread.connections.find(id);
+        if (at != thread.connections.end()) at->second->read_ahead();
+      });
+      return;
+    }
+    const Read got = read_into(scratch);
+    if (got == Read::kEnd) return peer_closed();
+    if (got != Read::kBytes) return;
+    parser_.park();
+    unparsed_ = true;
+    if (parser_.buffered_bytes() > limit) return over_limit(false);
+    publish_sizes();
+  }
+}
+
+void Connection::peer_gone() {
+  peer_closed_ = true;
+  peer_gone_ = true;
+  if (state_ == State::kPaused) close();  // nobody waits for what is held back
+}
+
+void Connection::pause_ended() {
+  if (state_ != State::kPaused || closed_) return;
+  client_.set(Client::kPaused, false);
+  resume();
+}
+
+void Connection::close() {
+  if (closed_) return;
+  closed_ = true;
+  own_.clear();
+  publish_sums(0, 0);
+  thread_.server.clients.remove(client_);
+  thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
+  drop_client_state(thread_, client_);
+  ::close(client_.fd);  // last: who sees it closed finds nothing of the client
+  auto self = thread_.connections.extract(client_.id);
+  thread_.closed.push_back(std::move(self.mapped()));
+}
+
+}  // namespace cloakroom::server

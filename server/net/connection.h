@@ -1,0 +1,107 @@
+// One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread
+// tells it when its socket is ready (socket_poller.h); the connection asks for a turn (IoThread::queue_turn).
+// A turn is bounded: what is left then, parsed or not, read or not, has the next one behind the others that
+// wait. The thread fetches the requests of several connections, and then has each serve its own. An idle
+// connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is
+// partial or the turn was over.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/output_buffer.h"
+#include "protocol/reply_writer.h"
+#include "protocol/request_parser.h"
+#include "server/dispatch/client.h"
+#include "server/net/io_thread.h"
+
+namespace cloakroom::server {
+
+// All members belong to the connection's own thread.
+class Connection {
+ public:
+  // Takes over the descriptor, which is non-blocking.
+  Connection(IoThread& thread, int fd, Client::Texts texts);
+  ~Connection();  // it is closed
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  Client& client() { return client_; }
+
+  // The socket may be readable: asks for a turn.
+  void on_readable();
+  // A turn begins: prepares a batch in the slot, of what the last turn left or else of one read. False: there
+  // is nothing to serve.
+  bool fetch(IoThread::Slot& slot);
+  // The peer will send no more: what it sent is read to its end, as no further event will tell.
+  // It closes one that CLIENT PAUSE holds back.
+  void peer_closed();
+  // The peer neither sends nor reads any more.
+  void peer_gone();
+  // Runs what fetch() prepared, answers, and reads on while bytes keep coming and the turn lasts.
+  void serve(IoThread::Slot& slot);
+  void on_writable();
+  // Drops what is not yet sent and forgets the client everywhere. It may happen in any send(): whoever sends
+  // looks at closed_ before it goes on.
+  void close();
+  bool closed() const { return closed_; }
+  // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
+  void push(std::string_view bytes);
+  bool needs_tick() const;
+  void tick(int64_t now_ms);  // once a second: idle timeout, output limits
+  void pause_ended();
+
+ private:
+  using Slot = IoThread::Slot;
+  enum class State : uint8_t {
+    kReading,
+    kDraining,  // the client must take its replies before more is read
+    kPaused,    // CLIENT PAUSE holds back held_
+    kClosing,   // closes once the replies are out
+  };
+
+  State run_batches(Slot& slot);
+  State run_batch(Slot& slot);
+  State run_held();
+  State after_request();
+  State after_long_reply();
+  protocol::ReplyWriter begin_replies();
+  const protocol::OutputLimit& output_limit() const;
+  uint64_t output_budget() const;
+  void settle(State state);
+  bool held_by_pause() const;
+  void leave_pause();
+  void read_ahead();
+  bool receive(Slot& slot);
+  enum class Read : uint8_t { kBytes, kNothing, kEnd };
+  Read read_into(std::span<char> scratch);
+  void parse(Slot& slot);
+  void ask_for_turn(bool goes_on);
+  void resume();
+  void send(protocol::OutputBuffer& out);
+  void over_limit(bool output);
+  void check_output_limit();
+  void publish_sizes();
+  void publish_sums(uint64_t total, uint64_t own);
+
+  IoThread& thread_;
+  protocol::RequestParser parser_;
+  Client client_;
+  protocol::OutputBuffer own_;     // what the socket did not take yet
+  std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
+  State state_ = State::kReading;
+  // What was last published to the thread's sums.
+  uint64_t published_total_ = 0;
+  uint64_t published_own_ = 0;
+  bool queued_ = false;       // waits for its turn
+  bool unparsed_ = false;     // the parser may hold whole requests
+  bool more_ = false;         // the socket may hold bytes, and no event will tell
+  bool peer_closed_ = false;  // end of stream or error seen by the poller
+  bool peer_gone_ = false;    // and nobody reads either
+  bool closed_ = false;
+};
+
+}  // namespace cloakroom::server

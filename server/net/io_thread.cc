@@ -1,0 +1,288 @@
+#include "server/net/io_thread.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <utility>
+
+#include "server/dispatch/client_memory.h"
+#include "server/net/connection.h"
+#include "server/server.h"
+#include "storage/keyspace/expiry.h"
+
+namespace cloakroom::server {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr uint32_t kExpiryBudget = 32;         // keys ended under one guard
+constexpr int64_t kExpiryTurnUs = 250;         // then clients are served before it goes on
+constexpr int64_t kExpiryLongestWaitMs = 100;  // keys filed by other threads meanwhile are seen after this
+constexpr uint32_t kTurnsPerSecond = 10;
+
+}  // namespace
+
+IoThread::IoThread(Server& own_server, uint32_t number)
+    : server(own_server),
+      index(number),
+      access(*own_server.keyspace),
+      evictor(access),
+      memory_limit(*this),
+      stats(own_server.commands.size()),
+      dispatcher(own_server, *this) {
+  refresh_config();
+  access.seed(own_server.random_seed());
+}
+
+IoThread::~IoThread() { close_all(); }  // those that came after stop()
+
+void IoThread::close_all() {
+  while (!connections.empty()) connections.begin()->second->close();
+  free_closed();
+}
+
+void IoThread::refresh_config() {
+  const uint64_t generation = server.config->generation();
+  if (generation == config_generation_ && config_ != nullptr) return;
+  config_generation_ = generation;
+  config_ = server.config->snapshot();
+}
+
+int64_t IoThread::steady_ms() const { return server.clock.monotonic_us() / 1000; }
+
+void IoThread::run() {
+  watch_sockets();
+  arm_expiry(0);
+  every_100ms();
+  try {
+    context.run();
+  } catch (const std::exception& error) {  // no handler is meant to throw: say what did, then stop at once
+    log(LogLevel::kWarning, std::string("Unexpected error: ") + error.what());
+    std::abort();
+  }
+  close_all();  // a loop may run out of work before stop() has reached it
+}
+
+void IoThread::stop() {
+  asio::post(context, [this] {
+    close_all();
+    sockets.cancel();
+    expiry_timer_.cancel();
+    cron_timer_.cancel();
+  });
+}
+
+void IoThread::watch_sockets() {
+  if (std::exchange(watching_, true)) return;
+  sockets.watch([this] {
+    watching_ = false;
+    if (!std::exchange(serving_, true)) serve_sockets();
+  });
+}
+
+void IoThread::queue_turn(Connection& connection, bool goes_on) {
+  (goes_on ? further_turns_ : new_turns_).push_back(&connection);
+  if (!std::exchange(serving_, true)) post_serving();
+}
+
+// Behind what Asio has ready and finds ready once more: new connections, timers, tasks.
+void IoThread::post_serving() {
+  asio::post(context, [this] { serve_sockets(); });
+}
+
+// Serves connections until none has anything, or others of this thread are due.
+void IoThread::serve_sockets() {
+  const uint64_t end_cycles = cycle_count() + server.slice_cycles.load(std::memory_order_relaxed);
+  bool idle = false;
+  do {
+    free_closed();
+    const bool events = take_events();
+    idle = !events && new_turns_.empty() && further_turns_.empty();
+    while (!new_turns_.empty() && serve_group(new_turns_, end_cycles)) {
+    }
+    if (!further_turns_.empty()) serve_group(further_turns_, end_cycles);
+  } while (!idle && cycle_count() < end_cycles);
+  if (server.stopping()) return;
+  if (!idle) return post_serving();
+  serving_ = false;
+  watch_sockets();
+}
+
+// What the poller has to tell. False: nothing.
+bool IoThread::take_events() {
+  const std::span<const epoll_event> events = sockets.poll();
+  for (const epoll_event& event : events) {
+    auto* connection = static_cast<Connection*>(event.data.ptr);
+    if (event.events & EPOLLOUT) connection->on_writable();
+    if ((event.events & ~static_cast<uint32_t>(EPOLLOUT)) == 0) continue;
+    if (event.events & EPOLLRDHUP) connection->peer_closed();
+    if (event.events & (EPOLLHUP | EPOLLERR)) connection->peer_gone();
+    connection->on_readable();
+  }
+  return !events.empty();
+}
+
+void IoThread::free_closed() {
+  if (closed.empty()) return;
+  const auto gone = [](const Connection* connection) { return connection->closed(); };
+  std::erase_if(new_turns_, gone);
+  std::erase_if(further_turns_, gone);
+  closed.clear();
+}
+
+// The first few of `turns`, which are some. False: the time is up.
+bool IoThread::serve_group(Turns& turns, uint64_t end_cycles) {
+  size_t used = 0;
+  dispatcher.begin_turn();
+  for (size_t left = std::min(kGroup, turns.size()); left > 0; --left) {
+    Connection* connection = turns.front();
+    turns.pop_front();
+    Slot& slot = slots[used];
+    if (!connection->fetch(slot)) continue;
+    if (slot.batch.requests.size() >= kGroup) {  // it fills the cache by itself
+      connection->serve(slot);
+      if (cycle_count() >= end_cycles) break;
+    } else {
+      slot.connection = connection;
+      ++used;
+    }
+  }
+  for (size_t i = 0; i < used; ++i) {
+    dispatcher.prefetch_entries(slots[i].connection->client(), slots[i].batch, 0);
+    slots[i].prefetched = true;
+  }
+  for (size_t i = 0; i < used; ++i) slots[i].connection->serve(slots[i]);
+  evict_clients(*this);
+  return cycle_count() < end_cycles;
+}
+
+void IoThread::append_task(std::function<void()> task) {
+  const std::lock_guard lock(tasks_lock_);
+  tasks_.push_back({std::move(task), {}});
+}
+
+void IoThread::append_monitor_line(std::string_view line) {
+  const std::lock_guard lock(tasks_lock_);
+  if (tasks_.empty() || tasks_.back().run != nullptr) tasks_.emplace_back();
+  tasks_.back().monitor_lines += line;
+}
+
+void IoThread::wake() {
+  if (!woken_.exchange(true)) asio::post(context, [this] { drain_tasks(); });
+}
+
+void IoThread::post(std::function<void()> task) {
+  append_task(std::move(task));
+  wake();
+}
+
+void IoThread::drain_tasks() {
+  std::vector<Task> tasks;
+  woken_ = false;  // before it looks: what is appended from here on wakes again
+  {
+    const std::lock_guard lock(tasks_lock_);
+    tasks.swap(tasks_);
+  }
+  for (const Task& task : tasks) {
+    if (task.run != nullptr) {
+      task.run();
+    } else {
+      push_to_monitors(task.monitor_lines);
+    }
+  }
+}
+
+void IoThread::push_to_monitors(std::string_view lines) {
+  const std::vector<uint64_t> ids = monitors_;  // one that cannot take the lines closes
+  for (const uint64_t id : ids) {
+    const auto at = connections.find(id);
+    if (at != connections.end() && !at->second->client().is(Client::kReplyOff)) at->second->push(lines);
+  }
+}
+
+void IoThread::set_monitor(const Client& client, bool on) {
+  on ? monitors_.push_back(client.id) : static_cast<void>(std::erase(monitors_, client.id));
+  monitored_.store(!monitors_.empty(), std::memory_order_relaxed);
+}
+
+void IoThread::wake_later(IoThread& other) {
+  if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
+}
+
+void IoThread::wake_others() {
+  for (IoThread* other : to_wake_) other->wake();
+  to_wake_.clear();
+}
+
+void IoThread::resume_next_turn(uint64_t client_id) {
+  asio::post(context, [this, client_id] {
+    const auto at = connections.find(client_id);
+    if (at == connections.end()) return;
+    at->second->client().set(Client::kWaitsForTurn, false);
+    at->second->pause_ended();
+  });
+}
+
+void IoThread::arm_expiry(int64_t delay_ms) {
+  expiry_timer_.expires_after(std::chrono::milliseconds(delay_ms));
+  expiry_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !server.stopping()) serve_expiry();
+  });
+}
+
+// Serves this thread's share of the shards, a bounded time; then waits for the next deadline.
+void IoThread::serve_expiry() {
+  const auto step = static_cast<uint32_t>(server.threads.size());
+  const uint32_t shards = server.keyspace->shard_count();
+  const uint32_t share = (shards - index + step - 1) / step;  // shards index, index + step, ...
+  const int64_t begin_us = server.clock.monotonic_us();
+  int64_t wait_ms = kExpiryLongestWaitMs;
+  for (uint32_t i = 0; i < share && server.active_expire.load(std::memory_order_relaxed); ++i) {
+    storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
+    auto turn = storage::ExpiryTurn::kMore;
+    while (turn == storage::ExpiryTurn::kMore && server.clock.monotonic_us() - begin_us < kExpiryTurnUs) {
+      turn = storage::expiry_turn(access, shard, kExpiryBudget);
+    }
+    if (turn == storage::ExpiryTurn::kMore) {  // goes on with this shard
+      wait_ms = 0;
+      break;
+    }
+    ++expiry_position_;
+    if (!server.keyspace->may_end_keys.load(std::memory_order_relaxed)) continue;  // what is due waits
+    const int64_t now = server.keyspace->now().wall_ms;
+    if (const auto next = storage::next_expiry_ms(shard, now))
+      wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
+  }
+  wake_others();
+  if (wait_ms == 0) {
+    asio::post(context, [this] { serve_expiry(); });  // behind the sockets that are ready now
+  } else {
+    arm_expiry(wait_ms);
+  }
+}
+
+void IoThread::every_100ms() {
+  if (server.stopping()) return;
+  refresh_config();
+  nobody_to_evict = false;
+  evict_clients(*this);
+  memory_limit.look();
+  if (++cron_turns_ % kTurnsPerSecond == 0) {
+    const int64_t now = steady_ms();
+    std::vector<Connection*> ticking;
+    for (auto& [id, connection] : connections) {
+      if (connection->needs_tick()) ticking.push_back(connection.get());
+    }
+    for (Connection* connection : ticking) connection->tick(now);
+  }
+  if (index == 0) server.every_100ms();
+  cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));
+  cron_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) every_100ms();
+  });
+}
+
+}  // namespace cloakroom::server

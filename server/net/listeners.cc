@@ -1,0 +1,311 @@
+#include "server/net/listeners.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/post.hpp>
+#include <stdexcept>
+
+#include "server/net/connection.h"
+#include "server/server.h"
+
+namespace cloakroom::server {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::string_view kTooManyClients = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kProtected =
+    "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+    "the "
+    "default user. In this mode connections are only accepted from the loopback interface. If you want to "
+    "connect "
+    "from external computers to Redis you may adopt one of the following solutions: 1) Just disable "
+    "protected mode "
+    "sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis "
+    "from the "
+    "same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if "
+    "you do so. "
+    "Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected "
+    "mode by "
+    "editing the Redis configuration file, and setting the protected mode option to 'no', and then "
+    "restarting the "
+    "server. 3) If you started the server manually just for testing, restart it with the '--protected-mode "
+    "no' "
+    "option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of "
+    "the above "
+    "things in order for the server to start accepting connections from the outside.\r\n";
+
+std::string endpoint_text(const tcp::endpoint& endpoint) {
+  const std::string address = endpoint.address().to_string();
+  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
+                                    : fmt::format("{}:{}", address, endpoint.port());
+}
+
+void set_keepalive(int fd, int seconds) {
+  const int on = 1;
+  const int interval = std::max(1, seconds / 3);
+  const int probes = 3;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+int open_spare() { return ::open("/dev/null", O_RDONLY | O_CLOEXEC); }
+
+tcp::endpoint peer_of(int fd, bool local) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto* address = reinterpret_cast<sockaddr*>(&storage);
+  if ((local ? getsockname(fd, address, &size) : getpeername(fd, address, &size)) != 0) return {};
+  tcp::endpoint endpoint;
+  if (size > endpoint.capacity()) return {};
+  std::memcpy(endpoint.data(), &storage, size);
+  endpoint.resize(size);
+  return endpoint;
+}
+
+// What getaddrinfo says of one family.
+std::vector<tcp::endpoint> lookup(const char* name, uint16_t port, int family, std::string& reason) {
+  addrinfo hints{};
+  hints.ai_family = family;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  addrinfo* found = nullptr;
+  if (const int error = ::getaddrinfo(name, std::to_string(port).c_str(), &hints, &found); error != 0) {
+    reason = ::gai_strerror(error);
+    return {};
+  }
+  std::vector<tcp::endpoint> endpoints;
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    tcp::endpoint endpoint;
+    std::memcpy(endpoint.data(), one->ai_addr, one->ai_addrlen);
+    endpoint.resize(one->ai_addrlen);
+    endpoints.push_back(endpoint);
+  }
+  ::freeaddrinfo(found);
+  return endpoints;
+}
+
+// The addresses of a word of `bind`, those of IPv4 first; none: the reason.
+std::vector<tcp::endpoint> resolve(const std::string& name, uint16_t port, std::string& reason) {
+  if (name == "*") return lookup(nullptr, port, AF_INET, reason);
+  if (name == "::*") return lookup(nullptr, port, AF_INET6, reason);
+  if (name.find(':') != name.npos) return lookup(name.c_str(), port, AF_INET6, reason);
+  auto endpoints = lookup(name.c_str(), port, AF_INET, reason);
+  std::string ignored;
+  const auto v6 = lookup(name.c_str(), port, AF_INET6, ignored);
+  endpoints.insert(endpoints.end(), v6.begin(), v6.end());
+  return endpoints;
+}
+
+}  // namespace
+
+Listeners::Listeners(Server& server) : server_(server) {
+  const auto config = server.config->snapshot();
+  if (config->port != 0) {
+    std::vector<tcp::endpoint> further;
+    for (const std::string& address : config->bind) {
+      const bool optional = address.starts_with('-');
+      listen_tcp(optional ? address.substr(1) : address, optional, further);
+    }
+    for (const tcp::endpoint& endpoint : further) listen_further(endpoint);
+  }
+  if (!config->unixsocket.empty()) listen_unix(config->unixsocket, static_cast<int>(config->unixsocketperm));
+  if (tcp_.empty() && local_.empty()) throw std::runtime_error("Configured to not listen anywhere, exiting.");
+}
+
+Listeners::~Listeners() {
+  if (spare_descriptor_ >= 0) ::close(spare_descriptor_);
+}
+
+// As in Redis a name's first address must be one of this machine; `further` gets its others.
+void Listeners::listen_tcp(const std::string& name, bool optional, std::vector<tcp::endpoint>& further) {
+  const uint16_t port = server_.config->snapshot()->port;
+  std::string reason;
+  const auto addresses = resolve(name, port, reason);
+  error_code error;
+  if (!addresses.empty()) {
+    listen_at(addresses.front(), error);
+    if (!error) {
+      further.insert(further.end(), addresses.begin() + 1, addresses.end());
+      return;
+    }
+    reason = error.message();
+  }
+  log(LogLevel::kWarning,
+      fmt::format("Warning: Could not create server TCP listening socket {}:{}: {}", name, port, reason));
+  if (optional && error.value() == EADDRNOTAVAIL) return;
+  if (error == asio::error::address_family_not_supported) return;
+  throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", port));
+}
+
+// One of a name's addresses after the first, where Redis would not listen: never a reason to stop.
+void Listeners::listen_further(const tcp::endpoint& endpoint) {
+  error_code error;
+  for (const auto& acceptor : tcp_) {
+    if (acceptor->local_endpoint(error) == endpoint) return;
+  }
+  listen_at(endpoint, error);
+  if (!error || error.value() == EADDRNOTAVAIL || error == asio::error::address_family_not_supported) return;
+  log(LogLevel::kWarning, fmt::format("Warning: Could not create server TCP listening socket {}: {}",
+                                      endpoint_text(endpoint), error.message()));
+}
+
+void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
+  auto acceptor = std::make_shared<tcp::acceptor>(server_.threads[0]->context);
+  acceptor->open(endpoint.protocol(), error);
+  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(static_cast<int>(server_.config->snapshot()->tcp_backlog), error);
+  if (!error) acceptor->non_blocking(true, error);
+  if (!error) tcp_.push_back(std::move(acceptor));
+}
+
+void Listeners::listen_unix(const std::string& path, int mode) {
+  ::unlink(path.c_str());
+  auto acceptor = std::make_shared<stream_protocol::acceptor>(server_.threads[0]->context);
+  error_code error;
+  acceptor->open(stream_protocol(), error);
+  if (!error) acceptor->bind(stream_protocol::endpoint(path), error);
+  if (!error && mode != 0) ::chmod(path.c_str(), static_cast<mode_t>(mode));
+  if (!error) acceptor->listen(asio::socket_base::max_listen_connections, error);
+  if (!error) acceptor->non_blocking(true, error);
+  if (error) throw std::runtime_error("Failed opening Unix socket: bind: " + error.message());
+  socket_path_ = path;
+  local_.push_back(std::move(acceptor));
+}
+
+void Listeners::start() {
+  spare_descriptor_ = open_spare();
+  for (const auto& acceptor : tcp_) accept_next(acceptor);
+  for (const auto& acceptor : local_) accept_next(acceptor);
+}
+
+void Listeners::close() {
+  error_code ignored;
+  for (const auto& acceptor : tcp_) acceptor->close(ignored);
+  for (const auto& acceptor : local_) acceptor->close(ignored);
+  if (!socket_path_.empty()) ::unlink(socket_path_.c_str());
+}
+
+template <class Acceptor>
+constexpr bool kUnix = std::is_same_v<Acceptor, stream_protocol::acceptor>;
+
+// Those that have come meanwhile: a crowd must not need a turn of the loop each.
+template <class Acceptor>
+void Listeners::accept_waiting(Acceptor& acceptor) {
+  for (int i = 1; i < kAcceptsPerTurn; ++i) {
+    error_code error;
+    typename Acceptor::protocol_type::socket socket(acceptor.get_executor());
+    acceptor.accept(socket, error);
+    if (error) return;
+    admit(socket.release(), kUnix<Acceptor>);
+  }
+}
+
+template <class Acceptor>
+void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
+  acceptor->async_accept([this, acceptor](const error_code& error,
+                                          typename Acceptor::protocol_type::socket socket) {
+    if (!acceptor->is_open()) return;
+    if (!error) {
+      admit(socket.release(), kUnix<Acceptor>);
+      accept_waiting(*acceptor);
+    } else if (error.value() == EMFILE || error.value() == ENFILE) {
+      if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
+      // Not even the spare one: try again a little later instead of spinning on the ready socket.
+      auto timer =
+          std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
+      timer->async_wait([this, acceptor, timer](const error_code&) {
+        if (acceptor->is_open()) accept_next(acceptor);
+      });
+      return;
+    }
+    accept_next(acceptor);
+  });
+}
+
+// No descriptor is free for whoever waits to come in: the spare one lets it be told so. False: nothing done.
+bool Listeners::turn_away(int listening) {
+  if (spare_descriptor_ < 0) spare_descriptor_ = open_spare();
+  if (spare_descriptor_ < 0) return false;
+  ::close(spare_descriptor_);
+  const int fd = ::accept4(listening, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (fd >= 0) {
+    [[maybe_unused]] const auto sent =
+        ::send(fd, kTooManyClients.data(), kTooManyClients.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    ::close(fd);
+    server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+  }
+  spare_descriptor_ = open_spare();
+  return fd >= 0;
+}
+
+// Answers and closes what may not come in.
+bool Listeners::refused(int fd, bool unix_socket) {
+  const auto& config = server_.threads[0]->config();
+  std::string_view answer;
+  size_t admitted = 0;  // with those whose threads have not taken them over yet
+  for (const auto& thread : server_.threads)
+    admitted += thread->connection_count.load(std::memory_order_relaxed);
+  if (admitted >= static_cast<size_t>(config.maxclients)) {
+    answer = kTooManyClients;
+    server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+  } else if (config.protected_mode && config.requirepass.empty() && !unix_socket) {
+    if (!peer_of(fd, false).address().is_loopback()) {
+      answer = kProtected;
+      server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
+    }
+  }
+  if (answer.empty()) return false;
+  [[maybe_unused]] const auto sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::close(fd);
+  return true;
+}
+
+void Listeners::admit(int fd, bool unix_socket) {
+  server_.threads[0]->refresh_config();
+  if (refused(fd, unix_socket)) return;
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+  Client::Texts texts;
+  if (unix_socket) {
+    texts.address = texts.local_address = socket_path_ + ":0";
+  } else {
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const auto keepalive = static_cast<int>(server_.threads[0]->config().tcp_keepalive_s);
+    if (keepalive > 0) set_keepalive(fd, keepalive);
+    texts.address = endpoint_text(peer_of(fd, false));
+    texts.local_address = endpoint_text(peer_of(fd, true));
+  }
+  IoThread& thread = server_.least_loaded_thread();
+  thread.connection_count.fetch_add(1, std::memory_order_relaxed);
+  auto open = [&thread, fd, unix_socket, texts = std::move(texts)]() mutable {
+    auto connection = std::make_unique<Connection>(thread, fd, std::move(texts));
+    connection->client().set(Client::kUnixSocket, unix_socket);
+    Connection& opened = *connection;
+    thread.connections.emplace(opened.client().id, std::move(connection));
+    thread.stats.connections_accepted.add();
+    if (!thread.sockets.add(fd, opened)) opened.close();
+  };
+  if (&thread == server_.threads[0].get()) {
+    open();
+  } else {
+    asio::post(thread.context, std::move(open));
+  }
+}
+
+}  // namespace cloakroom::server

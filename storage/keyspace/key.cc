@@ -1,0 +1,266 @@
+#include "storage/keyspace/key.h"
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "storage/base/hex.h"
+
+namespace cloakroom::storage {
+namespace {
+
+constexpr size_t kUuidText = 36;
+constexpr size_t kUuidBytes = 16;
+constexpr std::string_view kHexDigits = "0123456789abcdef";
+constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr std::array<uint8_t, 256> inverse(std::string_view digits) {
+  std::array<uint8_t, 256> table{};
+  for (auto& v : table) v = 0xff;
+  for (size_t i = 0; i < digits.size(); ++i) table[static_cast<uint8_t>(digits[i])] = static_cast<uint8_t>(i);
+  return table;
+}
+
+constexpr auto kHexValue = inverse(kHexDigits);
+constexpr auto kBase64Value = inverse(kBase64Digits);
+
+uint8_t hex_value(char c) { return kHexValue[static_cast<uint8_t>(c)]; }
+
+uint64_t load4(const char* p) {
+  uint32_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+int64_t load8(const char* p) {
+  int64_t word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+__m128i load16(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+void store16(__m128i bytes, char* p) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes); }
+
+// The digits stand at 0-7, 9-12, 14-17, 19-22 and 24-35 of the text.
+bool pack_uuid(std::string_view text, char* out) {
+  const char* p = text.data();
+  if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
+  const auto second = static_cast<int64_t>(load4(p + 9) | load4(p + 14) << 32);
+  const auto third = static_cast<int64_t>(load4(p + 19) | load4(p + 24) << 32);
+  __m128i bad = _mm_setzero_si128();
+  const __m128i bytes =
+      hex::pack(_mm_set_epi64x(second, load8(p)), _mm_set_epi64x(load8(p + 28), third), bad);
+  store16(bytes, out);
+  return !hex::is_bad(bad);
+}
+
+bool pack_hex(std::string_view text, char* out) {
+  size_t i = 0;
+  __m128i wrong = _mm_setzero_si128();
+  for (; i + 32 <= text.size(); i += 32) {
+    store16(hex::pack(load16(&text[i]), load16(&text[i + 16]), wrong), out + i / 2);
+  }
+  unsigned bad = 0;
+  for (; i < text.size(); i += 2) {
+    const unsigned high = hex_value(text[i]);
+    const unsigned low = hex_value(text[i + 1]);
+    bad |= high | low;
+    out[i / 2] = static_cast<char>(high << 4 | low);
+  }
+  return bad < 16 && !hex::is_bad(wrong);
+}
+
+// Returns the packed size, or 0 when the text is not base64url or its last digit has unused bits set.
+size_t pack_base64url(std::string_view text, char* out) {
+  uint32_t bits = 0;
+  unsigned have = 0;
+  size_t size = 0;
+  for (const char c : text) {
+    const uint8_t value = kBase64Value[static_cast<uint8_t>(c)];
+    if (value > 63) return 0;
+    bits = bits << 6 | value;
+    have += 6;
+    if (have >= 8) {
+      have -= 8;
+      out[size++] = static_cast<char>(bits >> have);
+    }
+  }
+  return (bits & ((1u << have) - 1)) == 0 ? size : 0;
+}
+
+bool base64_length(size_t n) { return n >= 22 && n <= 64 && n % 4 != 1; }
+
+size_t base64_text_size(size_t bytes) { return (bytes * 8 + 5) / 6; }
+
+size_t unpack_base64url(std::string_view bytes, char* out) {
+  uint32_t bits = 0;
+  unsigned have = 0;
+  char* at = out;
+  for (const char c : bytes) {
+    bits = bits << 8 | static_cast<uint8_t>(c);
+    have += 8;
+    while (have >= 6) {
+      have -= 6;
+      *at++ = kBase64Digits[bits >> have & 63];
+    }
+  }
+  if (have > 0) *at++ = kBase64Digits[bits << (6 - have) & 63];
+  return static_cast<size_t>(at - out);
+}
+
+size_t unpack_uuid(std::string_view bytes, char* out) {
+  __m128i first;
+  __m128i second;
+  hex::unpack(load16(bytes.data()), first, second);
+  const auto dash = static_cast<char>(0x80);  // the shuffles leave zero there
+  const __m128i begin =
+      _mm_shuffle_epi8(first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
+  const __m128i middle =
+      _mm_shuffle_epi8(_mm_alignr_epi8(second, first, 14),
+                       _mm_setr_epi8(0, 1, dash, 2, 3, 4, 5, dash, 6, 7, 8, 9, 10, 11, 12, 13));
+  store16(_mm_or_si128(begin, _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0)), out);
+  store16(_mm_or_si128(middle, _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0)), out + 16);
+  const int end = _mm_cvtsi128_si32(_mm_srli_si128(second, 12));
+  std::memcpy(out + 32, &end, sizeof end);
+  return kUuidText;
+}
+
+size_t unpack_hex(std::string_view bytes, char* out) {
+  size_t i = 0;
+  for (; i + 16 <= bytes.size(); i += 16) {
+    __m128i first;
+    __m128i second;
+    hex::unpack(load16(&bytes[i]), first, second);
+    store16(first, out + 2 * i);
+    store16(second, out + 2 * i + 16);
+  }
+  for (; i < bytes.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(bytes[i]);
+    out[2 * i] = kHexDigits[byte >> 4];
+    out[2 * i + 1] = kHexDigits[byte & 15];
+  }
+  return 2 * bytes.size();
+}
+
+}  // namespace
+
+PackedId pack_id(std::string_view text, char* buffer) {
+  const size_t n = text.size();
+  if (n == kUuidText && pack_uuid(text, buffer)) return {IdCodec::kUuid, {buffer, kUuidBytes}};
+  if (n >= 32 && n <= 64 && n % 2 == 0 && pack_hex(text, buffer)) return {IdCodec::kHex, {buffer, n / 2}};
+  if (base64_length(n)) {
+    if (const size_t size = pack_base64url(text, buffer)) return {IdCodec::kBase64Url, {buffer, size}};
+  }
+  return {IdCodec::kRaw, text};
+}
+
+size_t unpack_id(PackedId id, char* out) {
+  switch (id.codec) {
+    case IdCodec::kUuid:
+      return unpack_uuid(id.bytes, out);
+    case IdCodec::kBase64Url:
+      return unpack_base64url(id.bytes, out);
+    case IdCodec::kHex:
+      return unpack_hex(id.bytes, out);
+    case IdCodec::kRaw:
+      break;
+  }
+  return 0;
+}
+
+void append_unpacked(PackedId id, std::string& out) {
+  if (id.codec == IdCodec::kRaw) {
+    out.append(id.bytes);
+    return;
+  }
+  char text[kMaxUnpackedId];
+  out.append(text, unpack_id(id, text));
+}
+
+size_t unpacked_size(PackedId id) {
+  switch (id.codec) {
+    case IdCodec::kRaw:
+      return id.bytes.size();
+    case IdCodec::kUuid:
+      return kUuidText;
+    case IdCodec::kHex:
+      return id.bytes.size() * 2;
+    case IdCodec::kBase64Url:
+      return base64_text_size(id.bytes.size());
+  }
+  return 0;
+}
+
+bool KeyPattern::parse(std::string_view text, KeyPattern& out) {
+  const size_t open = text.find('{');
+  const size_t close = text.find('}');
+  if (open == text.npos || close == text.npos || close < open || text.size() == close - open + 1)
+    return false;
+  if (text.find('{', open + 1) != text.npos || text.find('}', close + 1) != text.npos) return false;
+  out.prefix = text.substr(0, open);
+  out.suffix = text.substr(close + 1);
+  return true;
+}
+
+KeySchema::KeySchema(HashKey hash_key, KeyPattern session, KeyPattern user_sessions)
+    : hash_key_(hash_key),
+      session_(std::move(session)),
+      user_sessions_(std::move(user_sessions)),
+      user_first_(std::pair(user_sessions_.literal_bytes(), user_sessions_.prefix.size()) >
+                  std::pair(session_.literal_bytes(), session_.prefix.size())) {
+  if (session_ == user_sessions_) {
+    throw std::invalid_argument("session-key-pattern and user-sessions-key-pattern are the same");
+  }
+}
+
+bool KeySchema::match(KeyRole role, std::string_view raw, std::string_view& id) const {
+  const KeyPattern& p = pattern(role);
+  if (raw.size() < p.literal_bytes()) return false;
+  if (std::memcmp(raw.data(), p.prefix.data(), p.prefix.size()) != 0) return false;
+  if (!p.suffix.empty() && !raw.ends_with(p.suffix)) return false;
+  id = raw.substr(p.prefix.size(), raw.size() - p.prefix.size() - p.suffix.size());
+  return true;
+}
+
+void KeySchema::fill(KeyRef& key, std::string_view raw) const {
+  const KeyRole first = user_first_ ? KeyRole::kUserSessions : KeyRole::kSession;
+  const KeyRole second = user_first_ ? KeyRole::kSession : KeyRole::kUserSessions;
+  key.raw_ = raw;
+  key.inline_size_ = 0;
+  std::string_view id;
+  KeyRole role = KeyRole::kPlain;
+  if (match(first, raw, id)) {
+    role = first;
+  } else if (match(second, raw, id)) {
+    role = second;
+  }
+  if (role == KeyRole::kPlain) {
+    key.form_ = {};
+    key.stored_ = raw;
+  } else {
+    const PackedId packed = pack_id(id, key.inline_);
+    key.form_ = {role, packed.codec};
+    key.stored_ = packed.bytes;
+    if (packed.codec != IdCodec::kRaw) key.inline_size_ = static_cast<uint8_t>(packed.bytes.size());
+  }
+  key.hash_ = hash(key.form_, key.stored());
+}
+
+void KeySchema::append_text(KeyForm form, std::string_view stored, std::string& out) const {
+  if (form.role == KeyRole::kPlain) {
+    out.append(stored);
+    return;
+  }
+  const KeyPattern& p = pattern(form.role);
+  out.append(p.prefix);
+  append_unpacked({form.codec, stored}, out);
+  out.append(p.suffix);
+}
+
+std::string KeySchema::text(KeyForm form, std::string_view stored) const {
+  std::string out;
+  append_text(form, stored, out);
+  return out;
+}
+
+}  // namespace cloakroom::storage
