@@ -27,7 +27,8 @@
 #include "server/config/config_file.h"
 #include "server/config/version.h"
 #include "server/family/families.h"
-#include "server/server.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/stats/log.h"
 
 namespace cloakroom::server {
@@ -269,15 +270,15 @@ void prepare_process(ConfigStore& store) {
                   [](const Config&, const Config& after) { return apply_kill_score(after); });
 }
 
-void announce(const Server& server) {
+void announce(const ServerState& server) {
   const auto config = server.config->snapshot();
   log(LogLevel::kNotice,
       fmt::format("Cloakroom {} (Redis {}) starting, {} I/O threads, port {}, PID: {}", kVersion,
-                  kRedisVersion, server.threads.size(), config->port, ::getpid()));
+                  kRedisVersion, server.workers.size(), config->port, ::getpid()));
   for (const std::string& notice : server.config->startup_notices()) log(LogLevel::kWarning, notice);
   if (supervised_by_systemd(*config)) {
     // Runs when thread 0 begins to serve, with the listeners open.
-    server.threads[0]->post([] { notify_systemd("STATUS=Ready to accept connections\nREADY=1\n"); });
+    server.workers[0]->post([] { notify_systemd("STATUS=Ready to accept connections\nREADY=1\n"); });
   } else if (supervised_by_upstart(*config)) {
     notify_upstart();
   }

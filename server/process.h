@@ -9,7 +9,7 @@
 
 namespace cloakroom::server {
 
-class Server;
+struct ServerState;
 
 // main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version, --help
 // and whatever is wrong with the configuration.
@@ -20,7 +20,7 @@ std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
 void prepare_process(ConfigStore& config);
 
 // Logs who is starting; tells systemd once thread 0 serves.
-void announce(const Server& server);
+void announce(const ServerState& server);
 
 // Done by itself on an ordinary exit, not by std::_Exit.
 void remove_pid_file();

@@ -1,115 +1,30 @@
 #pragma once
 
-#include <atomic>
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
-#include <span>
-#include <string>
-#include <string_view>
-#include <thread>
-#include <vector>
 
-#include "protocol/request_parser.h"
-#include "server/command/command_table.h"
 #include "server/config/config.h"
-#include "server/dispatch/client_registry.h"
-#include "server/net/io_thread.h"
+#include "server/dispatch/server_state.h"
 #include "server/net/listeners.h"
-#include "server/stats/latency_monitor.h"
-#include "server/stats/log.h"
-#include "server/stats/rate_meter.h"
-#include "server/stats/slowlog.h"
+#include "server/net/threads.h"
 #include "storage/base/clock.h"
-#include "storage/keyspace/keyspace.h"
 
 namespace cloakroom::server {
 
-// CLIENT PAUSE, readable from any thread.
-struct Pause {
-  enum Mode : uint8_t { kNoPause, kPauseWrites, kPauseAll };
-  std::atomic<int64_t> until_ms{0};  // monotonic
-  std::atomic<uint8_t> mode{kNoPause};
-};
-
-// Owns everything and outlives it; thread-safe where said. Not a place for logic: families and parts have
-// their own files.
-class Server {
+// The whole server: its state, the threads that work on it, the sockets they are reached by.
+class Server final : public ServerState {
  public:
-  // Throws std::runtime_error when it cannot start (ports, files, patterns).
+  // Throws std::runtime_error when it cannot start (patterns, renamed commands).
   Server(std::shared_ptr<ConfigStore> config, const storage::Clock& clock);
   ~Server();
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
 
-  // Listens, runs the threads, returns the exit code after a shutdown.
+  // Listens, runs the threads, returns the exit code after shutdown(). Throws std::runtime_error when nothing
+  // can be listened on.
   int run();
-  // Stops accepting, lets every thread finish the turn it is in, then ends run(). From any thread.
-  void shutdown(int exit_code = 0);
-  bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
 
-  IoThread& least_loaded_thread();
-  // Runs fn on every I/O thread (each on its own), without waiting.
-  void on_all_threads(const std::function<void(IoThread&)>& fn);
-
-  // MONITOR of a client, on its own thread.
-  void set_monitor(Client& client, bool on);
-  // A MONITOR line for every monitoring client; under the guards of the command when it has any.
-  void feed_monitors(IoThread& from, const Client& client, const Command& command,
-                     std::span<const std::string_view> args);
-
-  // SLOWLOG and LATENCY bookkeeping of a command that took long enough for either.
-  void note_slow(IoThread& thread, const Client& client, const Context& ctx, int64_t duration_us);
-
-  // Memory outside the keyspace that maxmemory counts: fixed parts and what clients own.
-  size_t overhead_bytes() const { return startup_bytes + client_bytes(); }
-  size_t client_bytes() const;                       // without values shared with the keyspace or among them
-  size_t client_total_bytes() const;                 // as CLIENT LIST shows it, added up
-  size_t used_memory_bytes() const;                  // what INFO calls used_memory and maxmemory limits
-  size_t keys_count(storage::Access& access) const;  // of all databases; one guard at a time
-  void every_100ms();                                // on thread 0
-  uint64_t random_seed() const;
-  // After CONFIG SET and at start: passes on what parts keep copies of.
-  void apply_config(const Config& config);
-
-  std::shared_ptr<ConfigStore> config;
-  const storage::Clock& clock;
-  std::unique_ptr<storage::Keyspace> keyspace;
-  CommandTable commands;
-  protocol::ParserLimits parser_limits;
-  ClientRegistry clients;
-  Slowlog slowlog;
-  LatencyMonitor latency;
-  Pause pause;
-  std::atomic<uint32_t> monitors{0};  // clients with kMonitor
-  std::vector<std::unique_ptr<IoThread>> threads;
-  std::atomic<uint64_t> rejected_connections{0};
-  size_t startup_bytes = 0;                   // what an empty server uses
-  std::atomic<size_t> client_limit_bytes{0};  // maxmemory-clients (client_memory.h); 0: none
-  std::atomic<size_t> peak_memory_bytes{0};
-  MemoryExcess memory_excess;
-  RateMeter command_rate;
-  RateMeter input_rate;  // bytes
-  RateMeter output_rate;
-  std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
-  const int64_t start_ms;
-  const int64_t start_steady_ms;
-  std::string run_id;  // 40 hex digits, random
-  std::string replication_id;
-  double us_per_cycle = 0.001;
-  uint64_t cycles_per_100us = 100'000;
-  std::atomic<uint64_t> slice_cycles{0};  // of a connection's turn; 0: one command
+  Threads threads;
 
  private:
-  void calibrate_cycles();
-  void measure_rates();
-
   std::unique_ptr<Listeners> listeners_;
-  std::function<void()> on_shutdown_;
-  std::vector<std::thread> thread_handles_;
-  std::atomic<bool> stopping_{false};
-  std::atomic<int> exit_code_{0};
 };
 
 }  // namespace cloakroom::server

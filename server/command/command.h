@@ -11,22 +11,42 @@ namespace cloakroom::server {
 struct Context;
 using Handler = void (*)(Context&);
 
-// How the dispatcher takes guards for a command, beyond those of its keys (storage/keyspace/guard.h).
+// What is particular about a command: which guards it needs beyond those of its keys (guard_planner.h), and
+// which rules it is under (admission.h, redaction.h).
 enum Trait : uint32_t {
   kNoTrait = 0,
-  kEndsKeys =
-      1 << 0,  // may end the session at a key it names other than by overwriting it (DEL, RENAME, HDEL ...)
-  kAllGuards = 1 << 1,  // works on the whole keyspace under all guards (FLUSHALL, SWAPDB)
-  kMembersFrom2 =
-      1 << 2,  // arguments 2.. are members of the set at argument 1, of which no others matter (SADD)
-  kMemberAt3 = 1 << 3,  // argument 3 is a member moved between the sets at 1 and 2 (SMOVE)
+  // May end the session at a key it names other than by overwriting it (DEL, RENAME, HDEL ...).
+  kEndsKeys = 1 << 0,
+  // Works on the whole keyspace under all guards (FLUSHALL, SWAPDB).
+  kAllGuards = 1 << 1,
+  // Arguments 2.. are members of the set at argument 1, of which no others matter (SADD).
+  kMembersFrom2 = 1 << 2,
+  // Argument 3 is a member moved between the sets at 1 and 2 (SMOVE).
+  kMemberAt3 = 1 << 3,
   kNamesMembers = kMembersFrom2 | kMemberAt3,
-  kStoresSet = 1 << 4,   // its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY,
-                         // MOVE): all guards when such a key is a user-sessions key
-  kOwnGuards = 1 << 5,   // takes and releases its guards itself: works on the whole keyspace or on keys it
-                         // does not name (KEYS, INFO, DEBUG, EXEC ...); EXEC holds all guards for it
-  kKeepsClock = 1 << 6,  // runs in bounded, tiny time: the clock of the batch is still right afterwards
-  kOtherDatabases = 1 << 7,  // reaches beyond the selected database (SELECT, MOVE, COPY): all guards in EXEC
+  // Its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY, MOVE): all guards when such a
+  // key is a user-sessions key.
+  kStoresSet = 1 << 4,
+  // Takes and releases its guards itself: works on the whole keyspace or on keys it does not name (KEYS, INFO,
+  // DEBUG, EXEC ...). EXEC holds all guards for it.
+  kOwnGuards = 1 << 5,
+  // Reaches beyond the selected database (SELECT, MOVE, COPY): all guards in EXEC.
+  kOtherDatabases = 1 << 6,
+  // Selects another database, named by argument 1 (SELECT).
+  kSelects = 1 << 7,
+  // MULTI does not queue it (MULTI, WATCH) ...
+  kNotQueued = 1 << 8,
+  // ... and it is a way out of MULTI, which a full memory keeps nobody from (DISCARD, QUIT, RESET, EXEC).
+  kLeavesMulti = 1 << 9,
+  // Runs what MULTI has queued: may do whatever that does (EXEC).
+  kRunsQueue = 1 << 10,
+  // Not for everybody: enable-debug-command (DEBUG).
+  kDebugs = 1 << 11,
+  // Has secrets among its arguments: a password (AUTH), one behind an option (HELLO), values of directives
+  // (CONFIG SET).
+  kPassword = 1 << 12,
+  kPasswordOption = 1 << 13,
+  kDirectives = 1 << 14,
 };
 
 // One row of the command table; the texts are what COMMAND INFO and COMMAND DOCS show for Redis 7.0.15.

@@ -71,6 +71,7 @@ struct Command {
   const Command* parent = nullptr;
 
   bool is(CommandFlag flag) const { return (flags & flag) != 0; }
+  bool has(uint32_t traits) const { return (row->traits & traits) != 0; }
 };
 
 // All commands by name; built once at start from the rows of the families (family/families.h), immutable and thread-safe afterwards.

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "server/command/command_table.h"
-#include "server/server.h"
+#include "server/dispatch/server_state.h"
 #include "storage/base/number.h"
 
 namespace cloakroom::server {

@@ -13,7 +13,8 @@
 
 namespace cloakroom::server {
 
-struct IoThread;
+class ClientLink;
+struct Worker;
 
 // What a client is and has said, without any I/O. Its own thread changes it; what CLIENT LIST of another
 // thread reads is atomic or behind `text_lock`.
@@ -34,7 +35,7 @@ class Client {
     kDirtyExec = 1 << 11,  // a command failed while queueing
     kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, for memory, or for what is due
     kWaitsForRoom = 1 << 13,
-    kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (Dispatcher::hold_back_a_turn)
+    kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (hold_back_a_turn())
   };
 
   // What other threads may read, but as one consistent set of strings.
@@ -46,13 +47,14 @@ class Client {
     std::string local_address;
   };
 
-  Client(uint64_t client_id, IoThread& own_thread, Texts texts, int64_t now_ms)
+  Client(uint64_t client_id, Worker& own_worker, ClientLink& own_link, Texts texts, int64_t now_ms)
       : id(client_id),
-        thread(own_thread),
+        worker(own_worker),
+        link(own_link),
         created_ms(now_ms),
         last_interaction_ms(now_ms),
         texts_(std::move(texts)) {}
-  // Nothing of it may be left where others find it (drop_client_state, ClientRegistry::remove).
+  // Nothing of it may be left where others find it (Worker::forget, ClientRegistry::remove).
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -70,11 +72,15 @@ class Client {
     text_lock_.unlock();
   }
 
+  // Killed, though its thread has not closed it yet: nobody sees it any more.
+  bool is_leaving() const { return is(kCloseNow); }
+
   // Over a unix socket or the loopback address.
   bool is_local() const;
 
   const uint64_t id;
-  IoThread& thread;
+  Worker& worker;
+  ClientLink& link;
   const int64_t created_ms;
   std::atomic<int64_t> last_interaction_ms;
   std::atomic<uint32_t> flags{0};

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "server/family/connection/client_handlers.h"
-#include "server/net/connection.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
+#include "server/dispatch/client_link.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
+#include "server/stats/log.h"
 
 namespace cloakroom::server {
 namespace {
@@ -21,12 +21,12 @@ struct Victim {
 
 // The largest clients without which the sum is below the limit, by ascending id. Also those already on their
 // way out count until they are gone, but are not closed for it again.
-std::vector<Victim> choose(Server& server, size_t limit) {
+std::vector<Victim> choose(ServerState& server, size_t limit) {
   std::vector<Victim> candidates;
   uint64_t sum = 0;
   server.clients.for_each([&](Client& client) {
     const uint64_t bytes = memory_of(client);
-    if (is_leaving(client)) return;
+    if (client.is_leaving()) return;
     sum += bytes;
     if (!client.is(Client::kNoEvict)) candidates.push_back({bytes, client.id});
   });
@@ -42,10 +42,10 @@ std::vector<Victim> choose(Server& server, size_t limit) {
 
 }  // namespace
 
-size_t client_base_bytes() { return sizeof(Connection) + kRegistryBytes; }
+size_t client_base_bytes(const Client& client) { return client.link.base_bytes() + kRegistryBytes; }
 
 uint64_t memory_of(const Client& client) {
-  return client_base_bytes() + client.query_memory.load(std::memory_order_relaxed) +
+  return client_base_bytes(client) + client.query_memory.load(std::memory_order_relaxed) +
          client.held_bytes.load(std::memory_order_relaxed) +
          client.multi_bytes.load(std::memory_order_relaxed) +
          client.output_bytes.load(std::memory_order_relaxed);
@@ -63,29 +63,29 @@ size_t client_memory_limit(const Config& config) {
   return limit == 0 ? 0 : std::max<uint64_t>(limit, kSmallestLimit);
 }
 
-void evict_clients(IoThread& thread) {
-  Server& server = thread.server;
+void evict_clients(Worker& worker) {
+  ServerState& server = worker.server;
   const size_t limit = server.client_limit_bytes.load(std::memory_order_relaxed);
   if (limit == 0 || server.client_total_bytes() < limit) return;
-  if (thread.nobody_to_evict) return;  // looking at all clients at every turn would be felt by all of them
+  if (worker.nobody_to_evict) return;  // looking at all clients at every turn would be felt by all of them
   const std::vector<Victim> victims = choose(server, limit);
-  thread.nobody_to_evict = victims.empty();
+  worker.nobody_to_evict = victims.empty();
   if (victims.empty()) return;
   std::vector<uint64_t> own;  // closed at once: until then their memory would count against the keys
   auto next = victims.begin();
   server.clients.for_each([&](Client& client) {
     while (next != victims.end() && next->id < client.id) ++next;
     if (next == victims.end() || next->id != client.id) return;
-    thread.stats.evicted_clients.add();
-    if (&client.thread == &thread) {
+    worker.stats.evicted_clients.add();
+    if (&client.worker == &worker) {
       own.push_back(client.id);
     } else {
-      kill_client(thread, client);
+      worker.kill(client);
     }
   });
   log(LogLevel::kNotice, "Clients closed: together they passed maxmemory-clients.");
-  for (const uint64_t id : own) close_client(thread, id);
-  thread.wake_others();
+  for (const uint64_t id : own) worker.close_client(id);
+  worker.wake_others();
 }
 
 }  // namespace cloakroom::server

@@ -15,9 +15,9 @@
 
 namespace cloakroom::server {
 
-struct IoThread;
+struct Worker;
 
-size_t client_base_bytes();  // of a connection that holds nothing
+size_t client_base_bytes(const Client& client);  // of one that holds nothing
 // tot-mem of CLIENT LIST: that, buffers, a request that waits, queued commands, watched keys. Any thread.
 uint64_t memory_of(const Client& client);
 
@@ -26,8 +26,8 @@ uint64_t memory_of(const Client& client);
 size_t client_memory_limit(const Config& config);
 
 // Closes the most expensive clients until the rest is below the limit, but for those with CLIENT NO-EVICT. No
-// guards are held and no connection is being served; `thread` is the caller's. Where nobody could be closed
+// guards are held and no connection is being served; `worker` is the caller's. Where nobody could be closed
 // the next look is a tenth of a second later.
-void evict_clients(IoThread& thread);
+void evict_clients(Worker& worker);
 
 }  // namespace cloakroom::server

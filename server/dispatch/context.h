@@ -15,8 +15,8 @@
 namespace cloakroom::server {
 
 class Client;
-class Server;
-struct IoThread;
+struct ServerState;
+struct Worker;
 
 struct Command;
 
@@ -55,8 +55,8 @@ class KeyCache {
 // `access`). When it runs, the guards of its keys are held, the clock is frozen, the client's database is
 // selected.
 struct Context {
-  Server& server;
-  IoThread& thread;
+  ServerState& server;
+  Worker& worker;
   Client& client;
   storage::Access& access;
   const CommandRow& row;

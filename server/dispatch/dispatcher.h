@@ -11,26 +11,18 @@
 #include "server/command/command_table.h"
 #include "server/dispatch/client.h"
 #include "server/dispatch/context.h"
+#include "server/dispatch/guard_planner.h"
 #include "storage/keyspace/access.h"
-#include "storage/keyspace/guard_plan.h"
 
 namespace cloakroom::server {
 
-struct IoThread;
-class Server;
+struct Worker;
+struct ServerState;
 
 enum class Outcome : uint8_t {
   kDone,    // replied (or muted); look at the client's close flags
   kPaused,  // not begun: CLIENT PAUSE, a full memory or much that is due holds it back
 };
-
-// Forgets what a client that goes away has in shared places: watched keys, MONITOR. On its own thread, no
-// guards held.
-void drop_client_state(IoThread& thread, Client& client);
-// UNWATCH. Takes the guards it needs unless they are held.
-void unwatch_all(storage::Access& access, Client& client);
-// Leaves MULTI, forgetting the queue and the watches.
-void discard_transaction(storage::Access& access, Client& client);
 
 // The requests of one read, with what the dispatcher finds out about them before any of them runs. Reused;
 // one of several of a thread.
@@ -46,9 +38,6 @@ struct PreparedBatch {
   std::vector<storage::KeyRef> first_keys;  // likewise
 };
 
-// A command may not begin: see Outcome::kPaused. Nothing has been changed.
-struct HeldBack {};
-
 // Turns requests into replies: finds the command, applies the rules that come before it (arity,
 // authentication, memory, MULTI, pause), takes its guards, runs its handler, keeps the books. No I/O. One per
 // thread.
@@ -57,7 +46,7 @@ class Dispatcher {
   // Requests whose entries are loaded ahead of running; more would push each other out of the cache.
   static constexpr size_t kWindow = 16;
 
-  Dispatcher(Server& server, IoThread& thread);
+  Dispatcher(ServerState& server, Worker& worker);
 
   // Reads the clock and the configuration: once for all that was ready together.
   void begin_turn();
@@ -73,12 +62,6 @@ class Dispatcher {
   // Runs a queued command of EXEC: all guards it may need are held. `first_key`: that of argument 1, or null.
   void run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
                   const storage::KeyRef* first_key, protocol::ReplyWriter& reply);
-  // Throws HeldBack when CLIENT PAUSE holds the command back. PAUSE begins under all guards: asked again once
-  // those of the command are held, the answer is final.
-  void respect_pause(const Client& client, const Command& command) const;
-  // Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what
-  // was due as one may at once (guard_plan.h).
-  [[noreturn]] void hold_back_a_turn(Client& client) const;
   const Command* find_command(std::span<const std::string_view> args) const;
   uint64_t last_cycles() const { return command_cycles_; }  // when the last command ended
 
@@ -88,25 +71,16 @@ class Dispatcher {
                             protocol::ReplyWriter& reply);
   Outcome dispatch_known(Client& client, const Command& command, Context& ctx);
   Outcome queue_or_call(Client& client, const Command& command, Context& ctx);
-  bool reject(Client& client, const Command& command, Context& ctx);
-  static bool takes_memory(const Client& client, const Command& command);
-  bool reject_for_memory(Client& client, const Command& command, Context& ctx);
-  bool reject_for_monitor(Client& client, const Command& command, Context& ctx);
-  bool reject_debug(Client& client, const Command& command, Context& ctx);
-  void reject_with(Client& client, const Command* command, protocol::ReplyWriter& reply,
-                   std::string_view error);
-  void unknown_command(Client& client, std::span<const std::string_view> args, protocol::ReplyWriter& reply);
   void call(Client& client, Context& ctx);
   void run_with_guards(Context& ctx);
-  void make_plan(Context& ctx, storage::GuardPlan& plan);
+  void show_monitors(const Context& ctx);
   void account(Client& client, Context& ctx, uint64_t errors_before);
   void refresh_clock(uint64_t cycles);
 
-  Server& server_;
-  IoThread& thread_;
+  ServerState& server_;
+  Worker& worker_;
   KeyCache keys_;
-  std::vector<KeyArg> key_args_;
-  std::vector<storage::KeyUse> uses_;
+  GuardPlanner planner_;
   uint64_t queued_errors_ = 0;   // of the commands of the running EXEC: theirs, not EXEC's
   uint64_t clock_cycles_ = 0;    // when the clock was last read
   uint64_t command_cycles_ = 0;  // when the running command began

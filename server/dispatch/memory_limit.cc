@@ -1,13 +1,12 @@
 #include "server/dispatch/memory_limit.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <cmath>
 #include <limits>
 
-#include "server/net/connection.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
+#include "server/dispatch/client_link.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "storage/base/big_bytes.h"
 
 namespace cloakroom::server {
@@ -49,14 +48,14 @@ int64_t MemoryExcess::total_us(const storage::Clock& clock) const {
 
 // While CLIENT PAUSE lasts keys stay as they are.
 bool MemoryLimit::suspended() const {
-  return !thread_.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
+  return !worker_.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
 }
 
 storage::Room MemoryLimit::make_room(size_t argument_bytes) {
-  const Config& config = thread_.config();
-  Server& server = thread_.server;
+  const Config& config = worker_.config();
+  ServerState& server = worker_.server;
   const storage::Room room =
-      thread_.evictor.make_room({.limit_bytes = static_cast<size_t>(config.maxmemory),
+      worker_.evictor.make_room({.limit_bytes = static_cast<size_t>(config.maxmemory),
                                  .other_bytes = server.overhead_bytes() + argument_bytes,
                                  .policy = server.keyspace->settings().policy.load(std::memory_order_relaxed),
                                  .samples = static_cast<uint32_t>(config.maxmemory_samples),
@@ -68,14 +67,14 @@ storage::Room MemoryLimit::make_room(size_t argument_bytes) {
 
 // Whether this thread may add to what is over the limit.
 bool MemoryLimit::may_grow() {
-  const int64_t growth = thread_.access.guard().grown_bytes() + storage::big_bytes_of_this_thread();
+  const int64_t growth = worker_.access.guard().grown_bytes() + storage::big_bytes_of_this_thread();
   least_growth_ = over_ ? std::min(least_growth_, growth) : growth;
   over_ = true;
   return growth <= least_growth_ + kSlackBytes;
 }
 
 MemoryLimit::Verdict MemoryLimit::admit(bool grows, size_t argument_bytes) {
-  if (thread_.config().maxmemory == 0 || suspended()) return Verdict::kRun;
+  if (worker_.config().maxmemory == 0 || suspended()) return Verdict::kRun;
   const storage::Room room = make_room(argument_bytes);
   if (__builtin_expect(room == storage::Room::kEnough, 1)) return Verdict::kRun;
   if (room == storage::Room::kNone) return grows ? Verdict::kRefuse : Verdict::kRun;
@@ -90,24 +89,24 @@ void MemoryLimit::wait(Client& client) {
 }
 
 void MemoryLimit::look() {
-  const uint64_t limit = thread_.config().maxmemory;
-  if (limit != 0 && thread_.server.used_memory_bytes() > limit) go_on();
+  const uint64_t limit = worker_.config().maxmemory;
+  if (limit != 0 && worker_.server.used_memory_bytes() > limit) go_on();
 }
 
 void MemoryLimit::go_on() {
   if (going_on_) return;
   going_on_ = true;
-  boost::asio::post(thread_.context, [this] { turn(); });
+  worker_.run_soon([this] { turn(); });
 }
 
 void MemoryLimit::turn() {
   going_on_ = false;
-  if (thread_.server.stopping()) return;
-  thread_.dispatcher.begin_turn();
-  const bool limited = thread_.config().maxmemory != 0 && !suspended();
+  if (worker_.server.stopping()) return;
+  worker_.dispatcher.begin_turn();
+  const bool limited = worker_.config().maxmemory != 0 && !suspended();
   const storage::Room room = limited ? make_room(0) : storage::Room::kEnough;
   if (room != storage::Room::kFreeing || may_grow()) resume_first();
-  thread_.wake_others();
+  worker_.wake_others();
   if (room == storage::Room::kFreeing || !waiting_.empty()) go_on();
 }
 
@@ -116,10 +115,10 @@ void MemoryLimit::resume_first() {
   if (waiting_.empty()) return;
   const uint64_t id = waiting_.front();
   waiting_.pop_front();
-  const auto at = thread_.connections.find(id);
-  if (at == thread_.connections.end()) return;
-  at->second->client().set(Client::kWaitsForRoom, false);
-  at->second->pause_ended();
+  Client* client = worker_.find_client(id);
+  if (client == nullptr) return;
+  client->set(Client::kWaitsForRoom, false);
+  client->link.resume();
 }
 
 }  // namespace cloakroom::server

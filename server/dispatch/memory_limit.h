@@ -10,7 +10,7 @@
 namespace cloakroom::server {
 
 class Client;
-struct IoThread;
+struct Worker;
 
 // For how long memory has been over maxmemory, for INFO. Any thread.
 class MemoryExcess {
@@ -40,7 +40,7 @@ class MemoryLimit {
     kRefuse,  // nothing can be evicted
   };
 
-  explicit MemoryLimit(IoThread& thread) : thread_(thread) {}
+  explicit MemoryLimit(Worker& worker) : worker_(worker) {}
 
   // Before a command, of which `argument_bytes` are not yet counted anywhere. `grows`: it may take memory.
   Verdict admit(bool grows, size_t argument_bytes);
@@ -59,7 +59,7 @@ class MemoryLimit {
   void turn();
   void resume_first();
 
-  IoThread& thread_;
+  Worker& worker_;
   std::deque<uint64_t> waiting_;  // ids of clients
   bool going_on_ = false;         // a turn is under way
   // While over the limit: the least that the keyspace had grown under this thread's hands.

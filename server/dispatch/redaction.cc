@@ -25,11 +25,11 @@ void redact_hello(std::vector<std::string_view>& args) {
 
 std::vector<std::string_view> redacted(const Command& command, std::span<const std::string_view> args) {
   std::vector<std::string_view> shown(args.begin(), args.end());
-  if (command.full_name == "auth") {
+  if (command.has(kPassword)) {
     for (size_t i = 1; i < shown.size() && shown.size() <= 3; ++i) shown[i] = kRedacted;
-  } else if (command.full_name == "hello") {
+  } else if (command.has(kPasswordOption)) {
     redact_hello(shown);
-  } else if (command.full_name == "config|set") {
+  } else if (command.has(kDirectives)) {
     for (size_t i = 2; i + 1 < shown.size(); i += 2) {
       if (ConfigStore::is_sensitive(shown[i])) shown[i + 1] = kRedacted;
     }

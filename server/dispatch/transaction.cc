@@ -4,9 +4,21 @@
 #include <cstring>
 #include <utility>
 
-#include "server/command/command_table.h"
+#include "server/dispatch/client.h"
+#include "server/dispatch/worker.h"
 
 namespace cloakroom::server {
+namespace {
+
+// Back to no MULTI; watches stay.
+void leave_multi(storage::Access& access, Client& client) {
+  client.set(Client::kInMulti, false);
+  client.set(Client::kDirtyExec, false);
+  client.multi_count.store(0, std::memory_order_relaxed);
+  client.transaction->clear_queue(access.garbage());
+}
+
+}  // namespace
 
 void Transaction::queue(const Command& command, std::span<const std::string_view> args) {
   writes_ = writes_ || command.is(kWrite) || command.is(kMayReplicate);
@@ -106,6 +118,36 @@ std::unique_ptr<Transaction> TransactionPool::give(std::unique_ptr<Transaction> 
   if (spare_.size() >= kKept || transaction->memory_bytes() > kKeptBytes) return transaction;
   spare_.push_back(std::move(transaction));
   return nullptr;
+}
+
+void drop_if_unused(storage::Access& access, Client& client) {
+  const Transaction& transaction = *client.transaction;
+  if (client.is(Client::kInMulti) || transaction.queued() != 0 || !transaction.watched.empty()) return;
+  auto unwanted = client.worker.spare_transactions.give(std::move(client.transaction));
+  if (unwanted != nullptr) access.garbage().emplace_back(std::move(unwanted));
+}
+
+void unwatch_all(storage::Access& access, Client& client) {
+  if (client.transaction == nullptr) return;
+  Transaction& transaction = *client.transaction;
+  for (const Transaction::Watched& watched : transaction.watched) {
+    const storage::KeyRef key = access.schema().make(watched.text);
+    const uint32_t shard = access.keyspace().shard_of(key.hash());
+    const bool held = access.guard().holds(shard);
+    if (!held) access.guard().take(shard);
+    access.unwatch(watched.db, key, transaction.watcher);
+    if (!held) access.guard().release();
+  }
+  transaction.clear_watched();
+  transaction.watcher.dirty.store(false, std::memory_order_relaxed);
+  client.watch_count.store(0, std::memory_order_relaxed);
+}
+
+void discard_transaction(storage::Access& access, Client& client) {
+  if (client.transaction == nullptr) return;
+  leave_multi(access, client);
+  unwatch_all(access, client);
+  drop_if_unused(access, client);
 }
 
 }  // namespace cloakroom::server

@@ -13,6 +13,8 @@
 
 namespace cloakroom::server {
 
+class Client;
+
 // What MULTI has queued and WATCH watches. The arguments of queued commands stand in blocks that grow with
 // their number: queueing a few costs no allocation once warm, queueing very many takes hardly more than they
 // are. Own thread only.
@@ -103,5 +105,13 @@ class TransactionPool {
   static constexpr size_t kKept = 16;
   std::vector<std::unique_ptr<Transaction>> spare_;
 };
+
+// All on the client's own thread.
+// UNWATCH. Takes the guards it needs unless they are held.
+void unwatch_all(storage::Access& access, Client& client);
+// Leaves MULTI, forgetting the queue and the watches.
+void discard_transaction(storage::Access& access, Client& client);
+// An idle client keeps no transaction; one that EXEC is running (an UNWATCH may be queued in it) stays.
+void drop_if_unused(storage::Access& access, Client& client);
 
 }  // namespace cloakroom::server

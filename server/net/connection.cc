@@ -12,8 +12,9 @@
 
 #include "protocol/reply_writer.h"
 #include "server/dispatch/client_memory.h"
+#include "server/dispatch/server_state.h"
 #include "server/net/io_thread.h"
-#include "server/server.h"
+#include "server/stats/log.h"
 #include "storage/base/assert.h"
 
 namespace cloakroom::server {
@@ -32,7 +33,7 @@ constexpr int kReadsAhead = 8;  // then others have their turn
 Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
     : thread_(thread),
       parser_(thread.server.parser_limits),
-      client_(thread.server.clients.next_id(), thread, std::move(texts), thread.steady_ms()) {
+      client_(thread.server.clients.next_id(), thread, *this, std::move(texts), thread.steady_ms()) {
   client_.fd = fd;
   thread.refresh_config();  // a password may just have been set
   const bool open = thread.config().requirepass.empty();
@@ -241,7 +242,7 @@ void Connection::settle(State state) {
 }
 
 // What held the connection back is over: runs what is held; what is buffered and unread has its turn.
-void Connection::resume() {
+void Connection::go_on() {
   state_ = State::kReading;
   if (!held_.empty()) {
     thread_.dispatcher.begin_turn();
@@ -287,7 +288,7 @@ void Connection::on_writable() {
   if (state_ == State::kClosing) {
     close();
   } else if (state_ == State::kDraining) {
-    resume();
+    go_on();
   }
 }
 
@@ -324,7 +325,7 @@ void Connection::publish_sizes() {
   client_.held_bytes.store(held, std::memory_order_relaxed);
   client_.multi_bytes.store(multi, std::memory_order_relaxed);
   client_.output_bytes.store(own_.memory_bytes(), std::memory_order_relaxed);
-  const size_t rest = client_base_bytes() + query + held + multi;
+  const size_t rest = client_base_bytes(client_) + query + held + multi;
   publish_sums(rest + own_.memory_bytes(), rest + own_.own_bytes());
 }
 
@@ -402,10 +403,10 @@ void Connection::peer_gone() {
   if (state_ == State::kPaused) close();  // nobody waits for what is held back
 }
 
-void Connection::pause_ended() {
+void Connection::resume() {
   if (state_ != State::kPaused || closed_) return;
   client_.set(Client::kPaused, false);
-  resume();
+  go_on();
 }
 
 void Connection::close() {
@@ -415,7 +416,7 @@ void Connection::close() {
   publish_sums(0, 0);
   thread_.server.clients.remove(client_);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
-  drop_client_state(thread_, client_);
+  thread_.forget(client_);
   ::close(client_.fd);  // last: who sees it closed finds nothing of the client
   auto self = thread_.connections.extract(client_.id);
   thread_.closed.push_back(std::move(self.mapped()));

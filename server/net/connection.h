@@ -16,12 +16,13 @@
 #include "protocol/reply_writer.h"
 #include "protocol/request_parser.h"
 #include "server/dispatch/client.h"
+#include "server/dispatch/client_link.h"
 #include "server/net/io_thread.h"
 
 namespace cloakroom::server {
 
 // All members belong to the connection's own thread.
-class Connection {
+class Connection final : public ClientLink {
  public:
   // Takes over the descriptor, which is non-blocking.
   Connection(IoThread& thread, int fd, Client::Texts texts);
@@ -46,13 +47,14 @@ class Connection {
   void on_writable();
   // Drops what is not yet sent and forgets the client everywhere. It may happen in any send(): whoever sends
   // looks at closed_ before it goes on.
-  void close();
+  void close() override;
   bool closed() const { return closed_; }
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
-  void push(std::string_view bytes);
+  void push(std::string_view bytes) override;
   bool needs_tick() const;
   void tick(int64_t now_ms);  // once a second: idle timeout, output limits
-  void pause_ended();
+  void resume() override;
+  size_t base_bytes() const override { return sizeof(Connection); }
 
  private:
   using Slot = IoThread::Slot;
@@ -80,7 +82,7 @@ class Connection {
   Read read_into(std::span<char> scratch);
   void parse(Slot& slot);
   void ask_for_turn(bool goes_on);
-  void resume();
+  void go_on();
   void send(protocol::OutputBuffer& out);
   void over_limit(bool output);
   void check_output_limit();

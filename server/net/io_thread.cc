@@ -5,12 +5,13 @@
 #include <chrono>
 #include <cstdlib>
 #include <exception>
-#include <mutex>
+#include <memory>
 #include <utility>
 
 #include "server/dispatch/client_memory.h"
+#include "server/dispatch/server_state.h"
 #include "server/net/connection.h"
-#include "server/server.h"
+#include "server/stats/log.h"
 #include "storage/keyspace/expiry.h"
 
 namespace cloakroom::server {
@@ -25,17 +26,7 @@ constexpr uint32_t kTurnsPerSecond = 10;
 
 }  // namespace
 
-IoThread::IoThread(Server& own_server, uint32_t number)
-    : server(own_server),
-      index(number),
-      access(*own_server.keyspace),
-      evictor(access),
-      memory_limit(*this),
-      stats(own_server.commands.size()),
-      dispatcher(own_server, *this) {
-  refresh_config();
-  access.seed(own_server.random_seed());
-}
+IoThread::IoThread(ServerState& state, uint32_t number) : Worker(state, number) {}
 
 IoThread::~IoThread() { close_all(); }  // those that came after stop()
 
@@ -43,15 +34,6 @@ void IoThread::close_all() {
   while (!connections.empty()) connections.begin()->second->close();
   free_closed();
 }
-
-void IoThread::refresh_config() {
-  const uint64_t generation = server.config->generation();
-  if (generation == config_generation_ && config_ != nullptr) return;
-  config_generation_ = generation;
-  config_ = server.config->snapshot();
-}
-
-int64_t IoThread::steady_ms() const { return server.clock.monotonic_us() / 1000; }
 
 void IoThread::run() {
   watch_sockets();
@@ -159,71 +141,20 @@ bool IoThread::serve_group(Turns& turns, uint64_t end_cycles) {
   return cycle_count() < end_cycles;
 }
 
-void IoThread::append_task(std::function<void()> task) {
-  const std::lock_guard lock(tasks_lock_);
-  tasks_.push_back({std::move(task), {}});
+void IoThread::run_soon(std::function<void()> fn) { asio::post(context, std::move(fn)); }
+
+void IoThread::run_after(int64_t delay_ms, std::function<void()> fn) {
+  auto timer = std::make_shared<asio::steady_timer>(context, std::chrono::milliseconds(delay_ms));
+  timer->async_wait([timer, fn = std::move(fn)](const boost::system::error_code&) { fn(); });
 }
 
-void IoThread::append_monitor_line(std::string_view line) {
-  const std::lock_guard lock(tasks_lock_);
-  if (tasks_.empty() || tasks_.back().run != nullptr) tasks_.emplace_back();
-  tasks_.back().monitor_lines += line;
+Client* IoThread::find_client(uint64_t id) {
+  const auto at = connections.find(id);
+  return at == connections.end() ? nullptr : &at->second->client();
 }
 
-void IoThread::wake() {
-  if (!woken_.exchange(true)) asio::post(context, [this] { drain_tasks(); });
-}
-
-void IoThread::post(std::function<void()> task) {
-  append_task(std::move(task));
-  wake();
-}
-
-void IoThread::drain_tasks() {
-  std::vector<Task> tasks;
-  woken_ = false;  // before it looks: what is appended from here on wakes again
-  {
-    const std::lock_guard lock(tasks_lock_);
-    tasks.swap(tasks_);
-  }
-  for (const Task& task : tasks) {
-    if (task.run != nullptr) {
-      task.run();
-    } else {
-      push_to_monitors(task.monitor_lines);
-    }
-  }
-}
-
-void IoThread::push_to_monitors(std::string_view lines) {
-  const std::vector<uint64_t> ids = monitors_;  // one that cannot take the lines closes
-  for (const uint64_t id : ids) {
-    const auto at = connections.find(id);
-    if (at != connections.end() && !at->second->client().is(Client::kReplyOff)) at->second->push(lines);
-  }
-}
-
-void IoThread::set_monitor(const Client& client, bool on) {
-  on ? monitors_.push_back(client.id) : static_cast<void>(std::erase(monitors_, client.id));
-  monitored_.store(!monitors_.empty(), std::memory_order_relaxed);
-}
-
-void IoThread::wake_later(IoThread& other) {
-  if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
-}
-
-void IoThread::wake_others() {
-  for (IoThread* other : to_wake_) other->wake();
-  to_wake_.clear();
-}
-
-void IoThread::resume_next_turn(uint64_t client_id) {
-  asio::post(context, [this, client_id] {
-    const auto at = connections.find(client_id);
-    if (at == connections.end()) return;
-    at->second->client().set(Client::kWaitsForTurn, false);
-    at->second->pause_ended();
-  });
+void IoThread::for_each_client(const std::function<void(Client&)>& fn) {
+  for (const auto& [id, connection] : connections) fn(connection->client());
 }
 
 void IoThread::arm_expiry(int64_t delay_ms) {
@@ -235,7 +166,7 @@ void IoThread::arm_expiry(int64_t delay_ms) {
 
 // Serves this thread's share of the shards, a bounded time; then waits for the next deadline.
 void IoThread::serve_expiry() {
-  const auto step = static_cast<uint32_t>(server.threads.size());
+  const auto step = static_cast<uint32_t>(server.workers.size());
   const uint32_t shards = server.keyspace->shard_count();
   const uint32_t share = (shards - index + step - 1) / step;  // shards index, index + step, ...
   const int64_t begin_us = server.clock.monotonic_us();
@@ -278,7 +209,7 @@ void IoThread::every_100ms() {
     }
     for (Connection* connection : ticking) connection->tick(now);
   }
-  if (index == 0) server.every_100ms();
+  if (index == 0) server.every_100ms(access);
   cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));
   cron_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) every_100ms();

@@ -12,8 +12,10 @@
 #include <boost/asio/post.hpp>
 #include <stdexcept>
 
+#include "server/dispatch/server_state.h"
 #include "server/net/connection.h"
-#include "server/server.h"
+#include "server/net/threads.h"
+#include "server/stats/log.h"
 
 namespace cloakroom::server {
 namespace {
@@ -112,7 +114,7 @@ std::vector<tcp::endpoint> resolve(const std::string& name, uint16_t port, std::
 
 }  // namespace
 
-Listeners::Listeners(Server& server) : server_(server) {
+Listeners::Listeners(ServerState& server, Threads& threads) : server_(server), threads_(threads) {
   const auto config = server.config->snapshot();
   if (config->port != 0) {
     std::vector<tcp::endpoint> further;
@@ -164,7 +166,7 @@ void Listeners::listen_further(const tcp::endpoint& endpoint) {
 }
 
 void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
-  auto acceptor = std::make_shared<tcp::acceptor>(server_.threads[0]->context);
+  auto acceptor = std::make_shared<tcp::acceptor>(threads_.first().context);
   acceptor->open(endpoint.protocol(), error);
   if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
@@ -176,7 +178,7 @@ void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
 
 void Listeners::listen_unix(const std::string& path, int mode) {
   ::unlink(path.c_str());
-  auto acceptor = std::make_shared<stream_protocol::acceptor>(server_.threads[0]->context);
+  auto acceptor = std::make_shared<stream_protocol::acceptor>(threads_.first().context);
   error_code error;
   acceptor->open(stream_protocol(), error);
   if (!error) acceptor->bind(stream_protocol::endpoint(path), error);
@@ -218,24 +220,24 @@ void Listeners::accept_waiting(Acceptor& acceptor) {
 
 template <class Acceptor>
 void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
-  acceptor->async_accept([this, acceptor](const error_code& error,
-                                          typename Acceptor::protocol_type::socket socket) {
-    if (!acceptor->is_open()) return;
-    if (!error) {
-      admit(socket.release(), kUnix<Acceptor>);
-      accept_waiting(*acceptor);
-    } else if (error.value() == EMFILE || error.value() == ENFILE) {
-      if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
-      // Not even the spare one: try again a little later instead of spinning on the ready socket.
-      auto timer =
-          std::make_shared<asio::steady_timer>(server_.threads[0]->context, std::chrono::milliseconds(20));
-      timer->async_wait([this, acceptor, timer](const error_code&) {
-        if (acceptor->is_open()) accept_next(acceptor);
+  acceptor->async_accept(
+      [this, acceptor](const error_code& error, typename Acceptor::protocol_type::socket socket) {
+        if (!acceptor->is_open()) return;
+        if (!error) {
+          admit(socket.release(), kUnix<Acceptor>);
+          accept_waiting(*acceptor);
+        } else if (error.value() == EMFILE || error.value() == ENFILE) {
+          if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
+          // Not even the spare one: try again a little later instead of spinning on the ready socket.
+          auto timer =
+              std::make_shared<asio::steady_timer>(threads_.first().context, std::chrono::milliseconds(20));
+          timer->async_wait([this, acceptor, timer](const error_code&) {
+            if (acceptor->is_open()) accept_next(acceptor);
+          });
+          return;
+        }
+        accept_next(acceptor);
       });
-      return;
-    }
-    accept_next(acceptor);
-  });
 }
 
 // No descriptor is free for whoever waits to come in: the spare one lets it be told so. False: nothing done.
@@ -256,12 +258,9 @@ bool Listeners::turn_away(int listening) {
 
 // Answers and closes what may not come in.
 bool Listeners::refused(int fd, bool unix_socket) {
-  const auto& config = server_.threads[0]->config();
+  const auto& config = threads_.first().config();
   std::string_view answer;
-  size_t admitted = 0;  // with those whose threads have not taken them over yet
-  for (const auto& thread : server_.threads)
-    admitted += thread->connection_count.load(std::memory_order_relaxed);
-  if (admitted >= static_cast<size_t>(config.maxclients)) {
+  if (threads_.connection_count() >= static_cast<size_t>(config.maxclients)) {
     answer = kTooManyClients;
     server_.rejected_connections.fetch_add(1, std::memory_order_relaxed);
   } else if (config.protected_mode && config.requirepass.empty() && !unix_socket) {
@@ -277,7 +276,7 @@ bool Listeners::refused(int fd, bool unix_socket) {
 }
 
 void Listeners::admit(int fd, bool unix_socket) {
-  server_.threads[0]->refresh_config();
+  threads_.first().refresh_config();
   if (refused(fd, unix_socket)) return;
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   Client::Texts texts;
@@ -286,12 +285,12 @@ void Listeners::admit(int fd, bool unix_socket) {
   } else {
     const int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    const auto keepalive = static_cast<int>(server_.threads[0]->config().tcp_keepalive_s);
+    const auto keepalive = static_cast<int>(threads_.first().config().tcp_keepalive_s);
     if (keepalive > 0) set_keepalive(fd, keepalive);
     texts.address = endpoint_text(peer_of(fd, false));
     texts.local_address = endpoint_text(peer_of(fd, true));
   }
-  IoThread& thread = server_.least_loaded_thread();
+  IoThread& thread = threads_.least_loaded();
   thread.connection_count.fetch_add(1, std::memory_order_relaxed);
   auto open = [&thread, fd, unix_socket, texts = std::move(texts)]() mutable {
     auto connection = std::make_unique<Connection>(thread, fd, std::move(texts));
@@ -301,7 +300,7 @@ void Listeners::admit(int fd, bool unix_socket) {
     thread.stats.connections_accepted.add();
     if (!thread.sockets.add(fd, opened)) opened.close();
   };
-  if (&thread == server_.threads[0].get()) {
+  if (&thread == &threads_.first()) {
     open();
   } else {
     asio::post(thread.context, std::move(open));

@@ -11,14 +11,15 @@
 
 namespace cloakroom::server {
 
-class Server;
+struct ServerState;
+class Threads;
 
 // The listening sockets, all on thread 0; every accepted connection goes to the least loaded thread and stays
 // there.
 class Listeners {
  public:
   // Throws std::runtime_error with Redis' words when nothing can be bound.
-  explicit Listeners(Server& server);
+  Listeners(ServerState& server, Threads& threads);
   ~Listeners();
   void start();
   void close();  // on thread 0
@@ -37,7 +38,8 @@ class Listeners {
   void listen_at(const boost::asio::ip::tcp::endpoint& endpoint, boost::system::error_code& error);
   void listen_unix(const std::string& path, int mode);
 
-  Server& server_;
+  ServerState& server_;
+  Threads& threads_;
   std::vector<std::shared_ptr<boost::asio::ip::tcp::acceptor>> tcp_;
   std::vector<std::shared_ptr<boost::asio::local::stream_protocol::acceptor>> local_;
   std::string socket_path_;

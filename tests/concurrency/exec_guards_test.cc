@@ -56,7 +56,7 @@ TEST_CASE("EXEC of commands without keys waits for no guard") {
   // The client is on thread 0. Expiry waits for the guards of its thread's shards: shard 1 is not one of
   // them.
   client.call({"PING"});
-  REQUIRE(live.server.threads[0]->connection_count == 1);
+  REQUIRE(live.server.threads[0].connection_count == 1);
   access.guard().take(1);
   auto answered = std::async(std::launch::async, [&] { return client.transact(commands).size(); });
   const bool in_time = answered.wait_for(std::chrono::seconds(20)) == std::future_status::ready;

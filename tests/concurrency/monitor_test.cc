@@ -19,7 +19,7 @@ TEST_CASE("MONITOR: what one turn produces is sent in one piece, from own and ot
   SocketClient& watcher = *clients[0];
   const auto writes = [&] {
     uint64_t sum = 0;
-    for (const auto& thread : live.server.threads) sum += thread->stats.writes.get();
+    for (const Worker* worker : live.server.workers) sum += worker->stats.writes.get();
     return sum;
   };
   REQUIRE(watcher.call({"MONITOR"}).text == "OK");

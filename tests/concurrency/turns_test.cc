@@ -28,7 +28,7 @@ class Held {
  public:
   explicit Held(LiveServer& live) {
     std::promise<void> began;
-    live.server.threads[0]->post([&began, end = end_.get_future().share()] {
+    live.server.threads[0].post([&began, end = end_.get_future().share()] {
       began.set_value();
       end.wait();
     });

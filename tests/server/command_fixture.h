@@ -8,14 +8,11 @@
 
 #include "protocol/output_buffer.h"
 #include "protocol/reply_writer.h"
-#include "server/command/command_table.h"
 #include "server/config/config.h"
 #include "server/dispatch/client.h"
-#include "server/dispatch/context.h"
-#include "server/net/io_thread.h"
+#include "server/dispatch/client_link.h"
 #include "server/server.h"
 #include "storage/keyspace/expiry.h"
-#include "storage/keyspace/guard_plan.h"
 #include "storage/keyspace/keyspace_walk.h"
 #include "tests/storage/fixture.h"
 
@@ -23,8 +20,8 @@ namespace cloakroom::server::test {
 
 using Words = std::vector<std::string>;
 
-// A server that neither listens nor runs threads, under a manual clock: runs single commands as EXEC would
-// (under all guards, in the client's database) and answers with the bytes of the reply.
+// A server that neither listens nor runs threads, under a manual clock: runs single commands as they come from
+// a client, under the guards their rows lead to, and answers with the bytes of the reply.
 class CommandFixture {
  public:
   struct Effect {
@@ -37,15 +34,15 @@ class CommandFixture {
   CommandFixture(Config initial, int64_t now_ms)
       : clock(now_ms),
         server(std::make_shared<ConfigStore>(std::move(initial), ""), clock),
-        access(server.threads[0]->access),
-        client_(1, *server.threads[0], {}, now_ms) {
+        access(server.threads.first().access),
+        client_(1, server.threads.first(), link_, {}, now_ms) {
     access.read_clock();
     server.keyspace->set_event_sink(&sink_);
     server.keyspace->set_effect_sink(&sink_);
   }
 
   ~CommandFixture() {  // what values own outside the arena
-    drop_client_state(*server.threads[0], client_);
+    server.threads.first().forget(client_);
     access.guard().take_all();
     storage::flush_all(access);
     access.finish();
@@ -69,17 +66,9 @@ class CommandFixture {
     return std::string(out.flat());
   }
   void run(const Words& words, protocol::ReplyWriter& reply) {
-    std::vector<std::string_view> args(words.begin(), words.end());
-    const Command* command = server.commands.find(args[0]);
-    if (command != nullptr && !command->subcommands.empty())
-      command = server.commands.find_sub(*command, args[1]);
-    KeyCache keys;
-    keys.start(access.schema(), nullptr);
-    access.select(db());
-    Context ctx{server, *server.threads[0], client_, access, *command->row, *command, args, reply, keys};
-    if ((command->row->traits & kOwnGuards) == 0) take_guards(ctx);
-    command->row->handler(ctx);
-    access.finish();
+    Dispatcher& dispatcher = server.threads.first().dispatcher;
+    while (dispatcher.dispatch_held(client_, words, reply) == Outcome::kPaused) {
+    }
   }
 
   void select(uint32_t db) { client_.db = db; }
@@ -109,23 +98,21 @@ class CommandFixture {
     std::vector<Effect> effects;
   };
 
-  void take_guards(Context& ctx) {
-    std::vector<KeyArg> key_args;
-    collect_keys(ctx.command, ctx.args, key_args);
-    std::vector<storage::KeyUse> uses;
-    uses.reserve(key_args.size());
-    for (const KeyArg& arg : key_args) uses.push_back({&ctx.key(arg.index), arg.write, db()});
-    while (
-        !storage::take_guards(access, {.keys = uses, .members = {}, .ends_keys = true, .everything = true})) {
-    }
-  }
-
  public:
   storage::test::ManualClock clock;
   Server server;
   storage::Access& access;
 
  private:
+  // Of a client that nobody is connected to.
+  struct NoLink final : ClientLink {
+    void push(std::string_view) override {}
+    void resume() override {}
+    void close() override {}
+    size_t base_bytes() const override { return 0; }
+  };
+
+  NoLink link_;
   Client client_;
   Sink sink_;
 };

@@ -6,10 +6,10 @@
 
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/server_handlers.h"
 #include "server/family/help.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -37,7 +37,7 @@ std::string hex(std::string_view bytes) {
 
 // SHA-256 of the password as ACL shows it; empty without one.
 std::string password_hash(Context& ctx) {
-  const std::string& password = ctx.thread.config().requirepass;
+  const std::string& password = ctx.worker.config().requirepass;
   if (password.empty()) return "";
   unsigned char hash[crypto_hash_sha256_BYTES];
   crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(password.data()), password.size());

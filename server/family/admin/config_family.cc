@@ -1,8 +1,10 @@
 #include "server/dispatch/client.h"
 #include "server/dispatch/context.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
+#include "server/stats/log.h"
 
 namespace cloakroom::server {
 namespace {
@@ -27,7 +29,7 @@ void config_set(Context& ctx) {
     return ctx.reply.error(*error);
   }
   for (const std::string& notice : ctx.server.config->notices_since(*before)) log(LogLevel::kWarning, notice);
-  ctx.thread.refresh_config();
+  ctx.worker.refresh_config();
   ctx.reply.ok();
 }
 
@@ -37,8 +39,8 @@ void config_rewrite(Context& ctx) {
   ctx.reply.ok();
 }
 
-void reset_thread_stats(IoThread& thread) {
-  ThreadStats& s = thread.stats;
+void reset_thread_stats(Worker& worker) {
+  ThreadStats& s = worker.stats;
   for (CommandStats& command : s.commands) {
     command.calls.reset();
     command.cycles.reset();
@@ -48,8 +50,8 @@ void reset_thread_stats(IoThread& thread) {
   }
   for (storage::Counter* counter :
        {&s.commands_processed, &s.connections_accepted, &s.bytes_in, &s.bytes_out, &s.reads, &s.writes,
-        &s.output_limit_closes, &s.query_limit_closes, &s.evicted_clients, &thread.access.counters().hits,
-        &thread.access.counters().misses}) {
+        &s.output_limit_closes, &s.query_limit_closes, &s.evicted_clients, &worker.access.counters().hits,
+        &worker.access.counters().misses}) {
     counter->reset();
   }
   const std::lock_guard lock(s.error_mutex);
@@ -57,7 +59,7 @@ void reset_thread_stats(IoThread& thread) {
 }
 
 void config_resetstat(Context& ctx) {
-  for (const auto& thread : ctx.server.threads) reset_thread_stats(*thread);
+  for (Worker* worker : ctx.server.workers) reset_thread_stats(*worker);
   storage::Guard& guard = ctx.access.guard();
   for (storage::Shard* shard : ctx.access.keyspace().shards()) {
     const bool held = guard.holds(shard->index);
@@ -99,7 +101,7 @@ CommandRows config_commands() {
       {"config|set", -4, "admin noscript loading stale", "", "@admin @slow @dangerous",
        "request_policy:all_nodes response_policy:all_succeeded", "server", "2.0.0",
        "O(N) when N is the number of configuration parameters provided", "Changes directives.",
-       "parameter_value(parameter value)...", kNoTrait, config_set},
+       "parameter_value(parameter value)...", kDirectives, config_set},
   };
   return kRows;
 }

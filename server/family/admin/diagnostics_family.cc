@@ -4,10 +4,11 @@
 
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/context.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/info.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
 
 namespace cloakroom::server {
 namespace {
@@ -106,7 +107,7 @@ void latency_graph(Context& ctx) {
 void latency_doctor(Context& ctx) {
   const auto events = ctx.server.latency.snapshot();
   std::string text;
-  if (ctx.thread.config().latency_monitor_threshold == 0 && events.empty()) {
+  if (ctx.worker.config().latency_monitor_threshold == 0 && events.empty()) {
     text =
         "Latency monitoring is off. Switch it on with CONFIG SET latency-monitor-threshold <milliseconds>.\n";
   } else if (events.empty()) {

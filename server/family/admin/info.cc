@@ -13,8 +13,8 @@
 
 #include "server/config/version.h"
 #include "server/dispatch/client.h"
+#include "server/dispatch/server_state.h"
 #include "server/family/admin/info_sections.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -76,7 +76,7 @@ std::string human_bytes(uint64_t bytes) {
   return fmt::format("{:.2f}{}", value, kUnits[unit]);
 }
 
-MemoryFigures memory_figures(Server& server) {
+MemoryFigures memory_figures(ServerState& server) {
   MemoryFigures figures;
   figures.used = server.used_memory_bytes();
   figures.overhead = server.overhead_bytes();

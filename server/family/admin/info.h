@@ -23,7 +23,7 @@ struct MemoryFigures {
   size_t total_system = 0;
   size_t dataset() const { return used > overhead ? used - overhead : 0; }
 };
-MemoryFigures memory_figures(Server& server);
+MemoryFigures memory_figures(ServerState& server);
 
 // Of one database, over all shards, one guard at a time.
 struct DatabaseFigures {
@@ -35,7 +35,7 @@ struct DatabaseFigures {
 DatabaseFigures database_figures(Context& ctx, uint32_t db);
 
 // How long calls of a command took, on all threads.
-LatencyDistribution latency_of(const Server& server, const Command& command);
+LatencyDistribution latency_of(const ServerState& server, const Command& command);
 
 // Sums over all shards, one guard at a time.
 storage::ShardCounts shard_counts(Context& ctx);

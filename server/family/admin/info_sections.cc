@@ -10,8 +10,9 @@
 
 #include "server/config/version.h"
 #include "server/dispatch/client.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/info.h"
-#include "server/server.h"
 #include "storage/keyspace/access_clock.h"
 
 namespace cloakroom::server {
@@ -28,8 +29,8 @@ double seconds(const timeval& t) {
 }  // namespace
 
 void info_server(InfoWriter& out, Context& ctx) {
-  const Server& server = ctx.server;
-  const Config& config = ctx.thread.config();
+  const ServerState& server = ctx.server;
+  const Config& config = ctx.worker.config();
   utsname os{};
   uname(&os);
   const int64_t steady_ms = server.clock.monotonic_us() / 1000;
@@ -60,7 +61,7 @@ void info_server(InfoWriter& out, Context& ctx) {
   out.line("lru_clock", storage::lru_clock(steady_ms));
   out.line("executable", std::filesystem::read_symlink("/proc/self/exe", ignored).string());
   out.line("config_file", server.config->file());
-  out.line("io_threads_active", server.threads.size() > 1 ? 1 : 0);
+  out.line("io_threads_active", server.workers.size() > 1 ? 1 : 0);
 }
 
 void info_clients(InfoWriter& out, Context& ctx) {
@@ -73,7 +74,7 @@ void info_clients(InfoWriter& out, Context& ctx) {
   out.section("Clients");
   out.line("connected_clients", ctx.server.clients.size());
   out.line("cluster_connections", 0);
-  out.line("maxclients", ctx.thread.config().maxclients);
+  out.line("maxclients", ctx.worker.config().maxclients);
   out.line("client_recent_max_input_buffer", largest_input);
   out.line("client_recent_max_output_buffer", largest_output);
   out.zeros({"blocked_clients", "tracking_clients", "clients_in_timeout_table"});
@@ -81,7 +82,7 @@ void info_clients(InfoWriter& out, Context& ctx) {
 
 void info_memory(InfoWriter& out, Context& ctx) {
   const MemoryFigures m = memory_figures(ctx.server);
-  const Config& config = ctx.thread.config();
+  const Config& config = ctx.worker.config();
   const auto sized = [&](const std::string& name, size_t bytes) {
     out.line(name, bytes);
     out.line(name + "_human", human_bytes(bytes));
@@ -128,7 +129,7 @@ void info_memory(InfoWriter& out, Context& ctx) {
 
 void info_persistence(InfoWriter& out, Context& ctx) {
   uint64_t changes = 0;
-  for (const auto& thread : ctx.server.threads) changes += thread->access.counters().changes.get();
+  for (Worker* worker : ctx.server.workers) changes += worker->access.counters().changes.get();
   out.section("Persistence");
   out.zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
   out.line("current_fork_perc", "0.00");
@@ -159,7 +160,7 @@ void info_replication(InfoWriter& out, Context& ctx) {
   out.line("master_repl_offset", 0);
   out.line("second_repl_offset", -1);
   out.line("repl_backlog_active", 0);
-  out.line("repl_backlog_size", ctx.thread.config().text("repl-backlog-size"));
+  out.line("repl_backlog_size", ctx.worker.config().text("repl-backlog-size"));
   out.zeros({"repl_backlog_first_byte_offset", "repl_backlog_histlen"});
 }
 

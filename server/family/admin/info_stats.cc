@@ -2,9 +2,11 @@
 #include <map>
 #include <string>
 
+#include "server/dispatch/admission.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/info.h"
 #include "server/family/admin/info_sections.h"
-#include "server/server.h"
 
 namespace cloakroom::server {
 namespace {
@@ -25,18 +27,18 @@ struct Totals {
   uint64_t evicted_clients = 0;
 };
 
-Totals totals_of(Server& server) {
+Totals totals_of(ServerState& server) {
   Totals t;
-  for (const auto& thread : server.threads) {
-    const ThreadStats& s = thread->stats;
+  for (Worker* worker : server.workers) {
+    const ThreadStats& s = worker->stats;
     t.connections += s.connections_accepted.get();
     t.commands += s.commands_processed.get();
     t.bytes_in += s.bytes_in.get();
     t.bytes_out += s.bytes_out.get();
     t.reads += s.reads.get();
     t.writes += s.writes.get();
-    t.hits += thread->access.counters().hits.get();
-    t.misses += thread->access.counters().misses.get();
+    t.hits += worker->access.counters().hits.get();
+    t.misses += worker->access.counters().misses.get();
     t.output_limit_closes += s.output_limit_closes.get();
     t.query_limit_closes += s.query_limit_closes.get();
     t.evicted_clients += s.evicted_clients.get();
@@ -44,11 +46,11 @@ Totals totals_of(Server& server) {
   return t;
 }
 
-std::map<std::string, uint64_t> errors_of(Server& server) {
+std::map<std::string, uint64_t> errors_of(ServerState& server) {
   std::map<std::string, uint64_t> sum;
-  for (const auto& thread : server.threads) {
-    const std::lock_guard lock(thread->stats.error_mutex);
-    for (const auto& [code, count] : thread->stats.errors) sum[code] += count;
+  for (Worker* worker : server.workers) {
+    const std::lock_guard lock(worker->stats.error_mutex);
+    for (const auto& [code, count] : worker->stats.errors) sum[code] += count;
   }
   return sum;
 }
@@ -127,8 +129,8 @@ void info_commands(InfoWriter& out, Context& ctx) {
     uint64_t cycles = 0;
     uint64_t rejected = 0;
     uint64_t failed = 0;
-    for (const auto& thread : ctx.server.threads) {
-      const CommandStats& s = thread->stats.commands[command->number];
+    for (Worker* worker : ctx.server.workers) {
+      const CommandStats& s = worker->stats.commands[command->number];
       calls += s.calls.get();
       cycles += s.cycles.get();
       rejected += s.rejected.get();
@@ -149,14 +151,14 @@ void info_errors(InfoWriter& out, Context& ctx) {
   }
 }
 
-LatencyDistribution latency_of(const Server& server, const Command& command) {
+LatencyDistribution latency_of(const ServerState& server, const Command& command) {
   LatencyDistribution sum;
-  for (const auto& thread : server.threads) sum.add(thread->stats.commands[command.number].latency);
+  for (Worker* worker : server.workers) sum.add(worker->stats.commands[command.number].latency);
   return sum;
 }
 
 void info_latencies(InfoWriter& out, Context& ctx) {
-  const Config& config = ctx.thread.config();
+  const Config& config = ctx.worker.config();
   out.section("Latencystats");
   if (!config.latency_tracking) return;
   for (const auto& command : ctx.server.commands.all()) {

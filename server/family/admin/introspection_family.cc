@@ -8,10 +8,10 @@
 #include "server/command/command_table.h"
 #include "server/dispatch/context.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
 #include "server/family/admin/info.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
 #include "storage/base/glob.h"
 #include "storage/base/nocase.h"
 

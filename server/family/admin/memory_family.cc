@@ -4,10 +4,11 @@
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/context.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/info.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 #include "storage/keyspace/kind.h"
 
@@ -115,7 +116,7 @@ void memory_doctor(Context& ctx) {
   const MemoryFigures m = memory_figures(ctx.server);
   std::string text = fmt::format("{} in use, {} at the peak, {} resident.\n", human_bytes(m.used),
                                  human_bytes(m.peak), human_bytes(m.resident));
-  const uint64_t limit = ctx.thread.config().maxmemory;
+  const uint64_t limit = ctx.worker.config().maxmemory;
   if (limit != 0 && m.used > limit / 10 * 9) text += "More than nine tenths of maxmemory are in use.\n";
   ctx.reply.verbatim(text, "txt");
 }

@@ -4,14 +4,17 @@
 #include <vector>
 
 #include "server/config/version.h"
+#include "server/dispatch/admission.h"
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/client.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
 #include "server/dispatch/transaction.h"
+#include "server/dispatch/worker.h"
 #include "server/family/admin/server_handlers.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
+#include "server/stats/log.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -38,7 +41,7 @@ void role(Context& ctx) {
 void monitor(Context& ctx) {
   if (in_exec(ctx)) return ctx.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
   if (ctx.client.is(Client::kMonitor)) return;  // Redis says nothing either
-  ctx.server.set_monitor(ctx.client, true);
+  ctx.worker.set_monitor(ctx.client, true);
   ctx.reply.ok();
 }
 
@@ -135,7 +138,7 @@ constexpr CommandRow kRows[] = {
      "generic", "3.0.0", "O(1)", "Waits until replicas have the connection's writes.", "numreplicas timeout",
      kNoTrait, wait},
     {"debug", -2, kLoadAdmin, "", kAdminAcl, "", "server", "1.0.0", "Depends on subcommand.", "For testing.",
-     "", kOwnGuards, debug_command},
+     "", kOwnGuards | kDebugs, debug_command},
     {"lolwut", -1, "readonly fast", "", "@read @fast", "", "server", "5.0.0", "",
      "Answers a picture and the version.", "[VERSION version]", kNoTrait, lolwut},
     {"readonly", 1, "loading stale fast", "", "@fast @connection", "", "cluster", "3.0.0", "O(1)",

@@ -4,10 +4,10 @@
 
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
 #include "server/family/connection/client_handlers.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {

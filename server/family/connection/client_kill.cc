@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include "server/dispatch/arguments.h"
+#include "server/dispatch/client_link.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/connection/client_handlers.h"
-#include "server/net/connection.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -69,12 +69,12 @@ bool parse_option(Context& ctx, size_t i, Filter& filter) {
 int64_t kill(Context& ctx, const Filter& filter) {
   int64_t killed = 0;
   const auto kill_if_matching = [&](Client& client) {
-    if (is_leaving(client) || !filter.matches(client)) return;
+    if (client.is_leaving() || !filter.matches(client)) return;
     if (&client == &ctx.client) {
       if (filter.skip_me) return;
       client.set(Client::kCloseAfterReply, true);
     } else {
-      kill_client(ctx.thread, client);
+      ctx.worker.kill(client);
     }
     ++killed;
   };
@@ -98,21 +98,6 @@ void kill_by_options(Context& ctx) {
 }
 
 }  // namespace
-
-void close_client(IoThread& thread, uint64_t id) {
-  const auto found = thread.connections.find(id);
-  if (found == thread.connections.end()) return;
-  found->second->client().set(Client::kCloseNow, true);
-  found->second->close();
-}
-
-void kill_client(IoThread& from, Client& client) {
-  // Its own thread may overwrite this flag in the same moment; the task sets it again.
-  client.flags.fetch_or(Client::kCloseNow, std::memory_order_relaxed);
-  IoThread& thread = client.thread;
-  thread.append_task([&thread, id = client.id] { close_client(thread, id); });
-  from.wake_later(thread);
-}
 
 void client_kill_command(Context& ctx) {
   ctx.argc() == 3 ? kill_address(ctx, ctx.arg(2)) : kill_by_options(ctx);

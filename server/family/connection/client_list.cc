@@ -4,12 +4,12 @@
 #include <array>
 
 #include "server/dispatch/arguments.h"
+#include "server/dispatch/client_link.h"
 #include "server/dispatch/client_memory.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/connection/client_handlers.h"
-#include "server/net/connection.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 #include "storage/base/number.h"
 
@@ -61,10 +61,10 @@ void list_by_ids(Context& ctx) {
     wanted.push_back(static_cast<uint64_t>(id));
   }
   std::string text;
-  const int64_t now_ms = ctx.thread.steady_ms();
+  const int64_t now_ms = ctx.worker.steady_ms();
   for (const uint64_t id : wanted) {
     ctx.server.clients.visit(id, [&](Client& client) {
-      if (!is_leaving(client)) text += line_of(client, now_ms);
+      if (!client.is_leaving()) text += line_of(client, now_ms);
     });
   }
   ctx.reply.verbatim(text, "txt");
@@ -97,16 +97,16 @@ void client_list_command(Context& ctx) {
     return ctx.reply.error(errors::kSyntax);
   }
   std::string text;
-  const int64_t now_ms = ctx.thread.steady_ms();
+  const int64_t now_ms = ctx.worker.steady_ms();
   ctx.server.clients.for_each([&](Client& client) {
-    if (is_leaving(client) || (type && type_of(client) != *type)) return;
+    if (client.is_leaving() || (type && type_of(client) != *type)) return;
     text += line_of(client, now_ms);
   });
   ctx.reply.verbatim(text, "txt");
 }
 
 void client_info_command(Context& ctx) {
-  ctx.reply.verbatim(line_of(ctx.client, ctx.thread.steady_ms()), "txt");
+  ctx.reply.verbatim(line_of(ctx.client, ctx.worker.steady_ms()), "txt");
 }
 
 }  // namespace cloakroom::server

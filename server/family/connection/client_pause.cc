@@ -1,15 +1,12 @@
 #include <algorithm>
-#include <boost/asio/steady_timer.hpp>
-#include <chrono>
-#include <memory>
 #include <vector>
 
 #include "server/dispatch/arguments.h"
+#include "server/dispatch/client_link.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/connection/client_handlers.h"
 #include "server/family/help.h"
-#include "server/net/connection.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -17,31 +14,28 @@ namespace {
 
 constexpr int64_t kLongestWaitMs = 100;  // between looks at the pause; a shutdown waits no longer than this
 
-// A connection that goes on may close.
-void resume_connections(IoThread& thread) {
+// One that goes on may close.
+void resume_clients(Worker& worker) {
   std::vector<uint64_t> ids;
-  for (const auto& [id, connection] : thread.connections) {
-    if (connection->client().is(Client::kPaused)) ids.push_back(id);
-  }
+  worker.for_each_client([&](const Client& client) {
+    if (client.is(Client::kPaused)) ids.push_back(client.id);
+  });
   for (const uint64_t id : ids) {
-    const auto at = thread.connections.find(id);
-    if (at != thread.connections.end()) at->second->pause_ended();
+    if (Client* client = worker.find_client(id)) client->link.resume();
   }
 }
 
-// On thread 0, while a pause lasts: ends it on time.
-void watch_pause(Server& server) {
+// On the first thread, while a pause lasts: ends it on time.
+void watch_pause(ServerState& server) {
   if (server.stopping() || server.pause.mode.load() == Pause::kNoPause) return;
-  const int64_t left_ms = server.pause.until_ms.load() - server.threads[0]->steady_ms();
-  if (left_ms <= 0) {
-    server.pause.mode = Pause::kNoPause;
-    server.keyspace->may_end_keys = true;
-    server.on_all_threads(resume_connections);
-    return;
+  Worker& first = *server.workers[0];
+  const int64_t left_ms = server.pause.until_ms.load() - first.steady_ms();
+  if (left_ms > 0) {
+    return first.run_after(std::min(left_ms, kLongestWaitMs), [&server] { watch_pause(server); });
   }
-  auto timer = std::make_shared<boost::asio::steady_timer>(
-      server.threads[0]->context, std::chrono::milliseconds(std::min(left_ms, kLongestWaitMs)));
-  timer->async_wait([&server, timer](const boost::system::error_code&) { watch_pause(server); });
+  server.pause.mode = Pause::kNoPause;
+  server.keyspace->may_end_keys = true;
+  for (Worker* worker : server.workers) worker->post([worker] { resume_clients(*worker); });
 }
 
 }  // namespace
@@ -72,9 +66,9 @@ void client_pause_command(Context& ctx) {
   pause.mode = running ? std::max(pause.mode.load(), mode) : mode;
   ctx.server.keyspace->may_end_keys = false;
   if (!running) {
-    IoThread& first = *ctx.server.threads[0];
+    Worker& first = *ctx.server.workers[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
-    ctx.thread.wake_later(first);
+    ctx.worker.wake_later(first);
   }
   ctx.reply.ok();
 }
@@ -82,9 +76,9 @@ void client_pause_command(Context& ctx) {
 void client_unpause_command(Context& ctx) {
   ctx.server.pause.mode = Pause::kNoPause;
   ctx.server.keyspace->may_end_keys = true;
-  for (const auto& thread : ctx.server.threads) {
-    thread->append_task([&target = *thread] { resume_connections(target); });
-    ctx.thread.wake_later(*thread);
+  for (Worker* worker : ctx.server.workers) {
+    worker->append_task([worker] { resume_clients(*worker); });
+    ctx.worker.wake_later(*worker);
   }
   ctx.reply.ok();
 }

@@ -1,7 +1,7 @@
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
 #include "server/family/connection/client_handlers.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -15,9 +15,9 @@ struct TrackingOptions {
   bool prefix = false;
 };
 
-bool has_client(Server& server, int64_t id) {
+bool has_client(ServerState& server, int64_t id) {
   bool found = false;
-  server.clients.visit(static_cast<uint64_t>(id), [&](Client& client) { found = !is_leaving(client); });
+  server.clients.visit(static_cast<uint64_t>(id), [&](Client& client) { found = !client.is_leaving(); });
   return found;
 }
 

@@ -8,9 +8,9 @@
 #include "server/dispatch/context.h"
 #include "server/dispatch/dispatcher.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/families.h"
-#include "server/net/io_thread.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 #include "storage/base/number.h"
 
@@ -46,7 +46,7 @@ bool same_secret(std::string_view a, std::string_view b) {
 
 // True when the password opens the default user, the only one there is.
 bool authenticate(Context& ctx, std::string_view user, std::string_view password) {
-  const std::string& required = ctx.thread.config().requirepass;
+  const std::string& required = ctx.worker.config().requirepass;
   const bool ok = user == "default" && (required.empty() || same_secret(password, required));
   if (ok) ctx.client.set(Client::kAuthenticated, true);
   return ok;
@@ -54,7 +54,7 @@ bool authenticate(Context& ctx, std::string_view user, std::string_view password
 
 void auth(Context& ctx) {
   if (ctx.argc() > 3) return ctx.reply.error(errors::kSyntax);
-  if (ctx.argc() == 2 && ctx.thread.config().requirepass.empty()) return ctx.reply.error(kNoPasswordSet);
+  if (ctx.argc() == 2 && ctx.worker.config().requirepass.empty()) return ctx.reply.error(kNoPasswordSet);
   const std::string_view user = ctx.argc() == 3 ? ctx.arg(1) : "default";
   if (!authenticate(ctx, user, ctx.arg(ctx.argc() - 1))) return ctx.reply.error(kWrongPass);
   ctx.reply.ok();
@@ -140,7 +140,7 @@ void quit(Context& ctx) {
 
 void reset(Context& ctx) {
   Client& client = ctx.client;
-  ctx.server.set_monitor(client, false);
+  ctx.worker.set_monitor(client, false);
   discard_transaction(ctx.access, client);
   client.db.store(0, std::memory_order_relaxed);
   client.resp.store(2, std::memory_order_relaxed);
@@ -149,7 +149,7 @@ void reset(Context& ctx) {
                           Client::kReplySkipNext, Client::kAuthenticated}) {
     client.set(flag, false);
   }
-  if (ctx.thread.config().requirepass.empty()) client.set(Client::kAuthenticated, true);
+  if (ctx.worker.config().requirepass.empty()) client.set(Client::kAuthenticated, true);
   ctx.reply.mute(false);
   ctx.reply.set_protocol(2);
   ctx.reply.simple("RESET");
@@ -193,7 +193,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(N) where N is the number of passwords defined for the user",
      .summary = "Authenticates the connection.",
      .syntax = "[username{since=6.0.0}] password",
-     .traits = kNoTrait,
+     .traits = kPassword,
      .handler = auth},
     {.name = "hello",
      .arity = -1,
@@ -206,7 +206,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Agrees on the protocol version, optionally authenticating and naming the connection.",
      .syntax = "[arguments(protover [AUTH username_password(username password)] [SETNAME clientname])]",
-     .traits = kNoTrait,
+     .traits = kPasswordOption,
      .handler = hello},
     {.name = "select",
      .arity = 2,
@@ -219,7 +219,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Changes the connection's database.",
      .syntax = "index",
-     .traits = kOtherDatabases,
+     .traits = kOtherDatabases | kSelects,
      .handler = select},
     {.name = "quit",
      .arity = -1,
@@ -232,7 +232,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Closes the connection.",
      .syntax = "",
-     .traits = kNoTrait,
+     .traits = kLeavesMulti,
      .handler = quit},
     {.name = "reset",
      .arity = 1,
@@ -245,7 +245,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Brings the connection back to how it began.",
      .syntax = "",
-     .traits = kOwnGuards,
+     .traits = kOwnGuards | kLeavesMulti,
      .handler = reset},
 };
 

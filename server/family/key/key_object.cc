@@ -1,8 +1,8 @@
 #include <cstring>
 
 #include "server/dispatch/errors.h"
+#include "server/dispatch/worker.h"
 #include "server/family/key/key_handlers.h"
-#include "server/net/io_thread.h"
 #include "storage/keyspace/access_clock.h"
 
 namespace cloakroom::server {
@@ -40,7 +40,7 @@ EvictionPolicy policy(Context& ctx) {
 bool integers_are_shared(Context& ctx) {
   const EvictionPolicy p = policy(ctx);
   const bool tracks_each = is_lfu(p) || p == EvictionPolicy::kAllKeysLru || p == EvictionPolicy::kVolatileLru;
-  return ctx.thread.config().maxmemory == 0 || !tracks_each;
+  return ctx.worker.config().maxmemory == 0 || !tracks_each;
 }
 
 }  // namespace

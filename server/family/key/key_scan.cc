@@ -1,10 +1,11 @@
 #include <climits>
 #include <string>
 
+#include "server/dispatch/admission.h"
 #include "server/dispatch/errors.h"
+#include "server/dispatch/server_state.h"
 #include "server/family/key/key_handlers.h"
 #include "server/family/scan_arguments.h"
-#include "server/server.h"
 #include "storage/base/nocase.h"
 #include "storage/base/number.h"
 #include "storage/keyspace/guard_plan.h"
@@ -37,7 +38,7 @@ void flush(Context& ctx, uint64_t (*flush_tables)(storage::Access&)) {
   const bool own = access.guard().held().empty();
   if (own) {
     access.guard().take_all();
-    ctx.thread.dispatcher.respect_pause(ctx.client, ctx.command);
+    respect_pause(ctx);
   }
   flush_tables(access);
   if (own) access.finish();
@@ -48,7 +49,7 @@ void flush(Context& ctx, uint64_t (*flush_tables)(storage::Access&)) {
 // So that no set shows whose sessions are over. EXEC has done so before its first command.
 void end_all_due(Context& ctx) {
   if (!ctx.access.guard().held().empty()) return;
-  if (!storage::end_all_due(ctx.access)) ctx.thread.dispatcher.hold_back_a_turn(ctx.client);
+  if (!storage::end_all_due(ctx.access)) hold_back_a_turn(ctx);
 }
 
 bool parse_swap_index(Context& ctx, size_t index, std::string_view error, int64_t& out) {
