@@ -26,9 +26,9 @@
 #include "server/command/command_table.h"
 #include "server/config/config_file.h"
 #include "server/config/version.h"
-#include "server/family/families.h"
 #include "server/dispatch/server_state.h"
 #include "server/dispatch/worker.h"
+#include "server/family/families.h"
 #include "server/stats/log.h"
 
 namespace cloakroom::server {
