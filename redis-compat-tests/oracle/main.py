@@ -1,4 +1,8 @@
-"""The oracle's run: episodes of every family, hand-made scenarios, and the check of the oracle itself."""
+"""The oracle: one random command stream to Cloakroom and to a real redis-server, replies compared byte for byte.
+
+  run oracle [--quick|--full] [--seed N] [--commands N] [--family X] [--episode N] [--verbose]
+Environment: CLOAKROOM_SERVER is the server under test (it may be a redis-server), REDIS_SERVER the oracle.
+"""
 import argparse
 import random
 import time

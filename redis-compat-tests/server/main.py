@@ -1,4 +1,9 @@
-"""Runs the checks of this folder."""
+"""Behaviour of a running server as its clients and its service manager see it: CLIENT PAUSE, REPLY, KILL and LIST, MONITOR,
+limits, signals, sockets, authentication.
+
+  run server [--quick|--full] [--only TEXT]
+Environment: CLOAKROOM_SERVER is the server under test (a redis-server passes too, but for Cloakroom's own).
+"""
 import argparse
 
 import access_checks

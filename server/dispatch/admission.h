@@ -1,4 +1,15 @@
-// The rules that come before a command runs: arity, passwords, memory, MULTI, MONITOR, CLIENT PAUSE.
+// The rules that come before a command runs. Their order decides which error a client sees, and is Redis':
+//
+//   1. the command, and its subcommand, exist      reject_unknown()
+//   2. the number of arguments                     reject() from here ...
+//   3. DEBUG is allowed to this client
+//   4. the client is authenticated
+//   5. the command may run inside MULTI
+//   6. memory: room is made, or the command is refused, or it waits
+//   7. a monitoring client touches no keys         ... to here
+//   8. CLIENT PAUSE                                respect_pause(), again under the guards
+//
+// Then MULTI queues it, or it runs. What is refused while MULTI queues spoils the transaction.
 #pragma once
 
 #include <span>

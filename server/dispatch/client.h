@@ -75,7 +75,7 @@ class Client {
   // Killed, though its thread has not closed it yet: nobody sees it any more.
   bool is_leaving() const { return is(kCloseNow); }
 
-  // Over a unix socket or the loopback address.
+  // Over a unix socket or a loopback address, as Redis tells them: 127.0.0.1 and ::1, not 127.0.0.2.
   bool is_local() const;
 
   const uint64_t id;

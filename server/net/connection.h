@@ -4,6 +4,19 @@
 // wait. The thread fetches the requests of several connections, and then has each serve its own. An idle
 // connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is
 // partial or the turn was over.
+//
+//                      a request is held back (CLIENT PAUSE, memory, what is due)
+//              +-----------------------------------------------> kPaused --+
+//              |                            resume()                       |
+//   begin -> kReading <------------------------------------------ + -------+
+//              |   |   <-- all was taken ------- kDraining        |        |
+//              |   +--- the socket is full ----->    |            | peer   | peer gone
+//              |                                     |            | closed | or close()
+//              +--- QUIT, protocol error ... --> kClosing <-------+        v
+//                                                    +--- all is sent --> closed
+//
+// close() leads to closed from anywhere. Kept between turns: a request that is held back (held_), bytes that are
+// parsed no further (the parser, unparsed_), replies the socket did not take (own_).
 #pragma once
 
 #include <cstdint>

@@ -26,9 +26,18 @@ class Lock {
   void lock_slow() {
     for (int spin = 0; spin < kSpins; ++spin) {
       if (state_.load(std::memory_order_relaxed) == 0 && try_lock()) return;
-      __builtin_ia32_pause();
+      spin_wait();
     }
     while (state_.exchange(2, std::memory_order_acquire) != 0) state_.wait(2, std::memory_order_relaxed);
+  }
+
+  // Lets the other hyperthread run.
+  static void spin_wait() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#endif
   }
 
   static constexpr int kSpins = 100;

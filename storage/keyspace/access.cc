@@ -1,5 +1,6 @@
 #include "storage/keyspace/access.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -118,6 +119,9 @@ void Access::part_with_value(Shard& shard, Entry& entry) {
 char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   Shard& shard = shard_for(key);
   CLOAKROOM_ASSERT(guard_.holds(shard.index) && kind != Kind::kNone);
+  announce(key.hash());
+  if (ChangeHook* hook = keyspace_.change_hook(); __builtin_expect(hook != nullptr, 0))
+    hook->before_create(db_, key);
   Table& table = keyspace_.table(shard, db_);
   const bool extended = Entry::needs_extension(key.stored().size(), 0);
   const bool link = key.role() == KeyRole::kSession && keyspace_.session_index();
@@ -167,6 +171,7 @@ char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t by
 char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline,
                       bool drop) {
   if (!found) return create(found, key, kind, bytes);
+  before_change(found, key.hash());
   Entry& old = *found.entry;
   const Kind old_kind = old.kind();
   const int64_t old_deadline = old.deadline_ms();
@@ -202,6 +207,7 @@ char* Access::resize(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
 void Access::set_deadline(Found& found, const KeyRef& key, int64_t deadline_ms) {
   Entry& entry = *found.entry;
   CLOAKROOM_ASSERT(guard_.holds(found.shard->index) && entry.matches(key) && deadline_ms >= 0);
+  before_change(found, key.hash());
   const int64_t old = entry.deadline_ms();
   if (Entry::needs_extension(0, deadline_ms) && !entry.has(Entry::kExtended)) {
     const std::string value(entry.value(), entry.value_bytes());
@@ -234,6 +240,7 @@ void Access::remove(Found& found, uint64_t hash, bool drop) {
   Shard& shard = *found.shard;
   CLOAKROOM_ASSERT(guard_.holds(shard.index) && found.table->entry(found.place) == &entry);
   CLOAKROOM_ASSERT(found.table->hash_of(entry) == hash);
+  before_change(found, hash);
   const size_t total = entry.total_bytes();
   if (drop) part_with_value(shard, entry);
   if (entry.has(Entry::kHasLink)) clear_links(shard, entry);
@@ -254,7 +261,6 @@ void Access::end(Found& found, const KeyRef& key, EndCause cause) {
     if (found->link() != 0) links = hold_links(*found.entry);
     ++found.shard->counts.sessions_ended[static_cast<size_t>(cause)];
   }
-  if (!links.empty()) begin_group();
   remove(found, key.hash(), true);
   switch (cause) {
     case EndCause::kExpired:
@@ -273,10 +279,7 @@ void Access::end(Found& found, const KeyRef& key, EndCause cause) {
     case EndCause::kCount:
       break;
   }
-  if (!links.empty()) {
-    SessionIndex::leave_sets(*this, key.id(), links);
-    end_group();
-  }
+  if (!links.empty()) SessionIndex::leave_sets(*this, key.id(), links);
 }
 
 DetachedValue Access::detach(Found& found, const KeyRef& key) {
@@ -312,15 +315,25 @@ void Access::attach(Found& found, const KeyRef& key, DetachedValue&& value) {
 void Access::report(const KeyRef& key, EventClass event_class, std::string_view name, bool expired) {
   Shard& shard = shard_for(key);
   CLOAKROOM_ASSERT(guard_.holds(shard.index));
+  CLOAKROOM_ASSERT(std::find(announced_.rbegin(), announced_.rend(), key.hash()) != announced_.rend());
   ++shard.version;
   ++changes_in_command_;
   counters_.changes.add();
-  shard.watches.touch(db_, key.hash(), key.form(), key.stored(), expired);
+  if (!shard.watches.empty()) {
+    shard.watches.collect(db_, key, expired, changes_.marks());
+    guard_.owe(true);
+  }
   event(key, event_class, name);
 }
 
 void Access::changed(const KeyRef& key, EventClass event_class, std::string_view name,
                      std::span<const std::string_view> command) {
+  report(key, event_class, name, false);
+  effect(command);
+}
+
+void Access::changed(const KeyRef& key, EventClass event_class, std::string_view name,
+                     std::initializer_list<EffectWord> command) {
   report(key, event_class, name, false);
   effect(command);
 }
@@ -331,24 +344,39 @@ void Access::changed_by_expiry(const KeyRef& key) {
 }
 
 void Access::event(const KeyRef& key, EventClass event_class, std::string_view name) {
-  EventSink* sink = keyspace_.event_sink();
-  if (sink != nullptr && !name.empty()) sink->event(event_class, name, db_, key.raw());
+  if (keyspace_.event_sink() == nullptr || name.empty()) return;
+  changes_.add_event(event_class, name, db_, key.raw());
+  guard_.owe(true);
+}
+
+void Access::effect(std::initializer_list<EffectWord> command) {
+  if (!wants_effects() || command.size() == 0) return;
+  changes_.add_effect(db_, std::span(command.begin(), command.size()));
+  guard_.owe(true);
 }
 
 void Access::effect(std::span<const std::string_view> command) {
-  EffectSink* sink = keyspace_.effect_sink();
-  if (sink != nullptr && !command.empty()) sink->effect(db_, command);
+  if (!wants_effects() || command.empty()) return;
+  changes_.add_effect(db_, command);
+  guard_.owe(true);
 }
 
-void Access::begin_group() {
-  if (group_depth_++ > 0) return;
-  if (EffectSink* sink = keyspace_.effect_sink()) sink->begin_group();
+void Access::hand_over() {
+  if (__builtin_expect(!changes_.empty(), 0)) hand_over_all();
+  empty(announced_);
+  guard_.owe(false);
 }
 
-void Access::end_group() {
-  CLOAKROOM_ASSERT(group_depth_ > 0);
-  if (--group_depth_ > 0) return;
-  if (EffectSink* sink = keyspace_.effect_sink()) sink->end_group();
+void Access::hand_over_all() {
+  for (Watcher* watcher : changes_.marks()) watcher->dirty = true;
+  EventSink* events = keyspace_.event_sink();
+  if (events != nullptr && changes_.has_events()) events->take_events(changes_);
+  EffectSink* effects = keyspace_.effect_sink();
+  if (effects != nullptr && changes_.has_effects()) {
+    const uint64_t position = effects->take_effects(changes_);
+    guard_.held().for_each([&](uint32_t shard) { keyspace_.shard(shard).log_position = position; });
+  }
+  changes_.clear();
 }
 
 void Access::watch(const KeyRef& key, Watcher& watcher) {
@@ -366,9 +394,9 @@ void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
 }
 
 void Access::finish() {
-  CLOAKROOM_ASSERT(group_depth_ == 0);
   for (Table* table : unsettled_) table->settle();
   if (!unsettled_.empty()) empty(unsettled_);
+  hand_over();
   guard_.release();
   if (!garbage_.empty()) free_garbage();
   changes_in_command_ = 0;

@@ -62,8 +62,8 @@ struct GuardsNeeded {
 
 // One thread's window on the keyspace: the guards it holds, a frozen clock, the selected database. Every read
 // and every change of keys goes through here. Changes pass one point (changed()): it bumps the shard's
-// version, marks watchers, emits the keyspace event and hands on the effect. Not thread-safe; reused from
-// command to command.
+// version and notes watchers, keyspace event and effect, which are handed over when the command ends. Not
+// thread-safe; reused from command to command.
 class Access {
  public:
   explicit Access(Keyspace& keyspace)
@@ -90,6 +90,16 @@ class Access {
       const KeyRef& key);  // for changing: first ends an entry that stands there expired; marks the access
   Found find_raw(const KeyRef& key, bool even_expired);
 
+  // Before the entry of a key with this hash is changed in place or removed. The operations below do it by
+  // themselves; who edits a value where it stands does it first. What is reported with changed() and was not
+  // announced stops the process.
+  void before_change(const Found& found, uint64_t hash) {
+    announce(hash);
+    if (ChangeHook* hook = keyspace_.change_hook(); __builtin_expect(hook != nullptr, 0)) {
+      hook->before_change(found.table->db(), *found.entry);
+    }
+  }
+
   // --- changing. None of these emits anything by itself (except "new" on creation and the index's own
   // events): the caller says what happened with changed() afterwards. Gives the key a value part of `bytes`
   // bytes, uninitialised, creating the key or replacing its value (whose outside parts are dropped). The
@@ -107,7 +117,7 @@ class Access {
   }
 
   // --- ending. Emits "del" / "expired" / "evicted" with the effect DEL; kReplaced and kFlushed emit nothing.
-  // Ends the links of a session too (rule 8 of the guards). `found` is null afterwards.
+  // Ends the links of a session too. `found` is null afterwards.
   void end(Found& found, const KeyRef& key, EndCause cause);
   // Takes the value out without dropping it and removes the key like end(kReplaced): nothing emitted but the
   // index's own.
@@ -120,20 +130,13 @@ class Access {
   void changed(const KeyRef& key, EventClass event_class, std::string_view event,
                std::span<const std::string_view> effect);
   void changed(const KeyRef& key, EventClass event_class, std::string_view event,
-               std::initializer_list<std::string_view> effect) {
-    changed(key, event_class, event, std::span(effect.begin(), effect.size()));
-  }
+               std::initializer_list<EffectWord> effect);
   // A further event or a further effect of a change already reported.
   void event(const KeyRef& key, EventClass event_class, std::string_view name);
-  void effect(std::initializer_list<std::string_view> command) {
-    effect(std::span(command.begin(), command.size()));
-  }
+  void effect(std::initializer_list<EffectWord> command);
   void effect(std::span<const std::string_view> command);
   // Whether anybody wants effects: lets callers skip building long ones.
   bool wants_effects() const { return keyspace_.effect_sink() != nullptr; }
-  // Frames what follows as all or nothing; nests. See EffectGroup.
-  void begin_group();
-  void end_group();
 
   // --- watching; the guard of the key is held.
   void watch(const KeyRef& key, Watcher& watcher);
@@ -145,7 +148,8 @@ class Access {
   void settle_later(Table& table) {
     if (unsettled_.empty() || unsettled_.back() != &table) unsettled_.push_back(&table);
   }
-  // Ends the command: merges sparse segments, releases the guards, then frees what was dropped.
+  // Ends the command: merges sparse segments, hands over what was changed, as one group of effects, releases
+  // the guards, then frees what was dropped.
   void finish();
 
   // Start loading what a lookup of the key will read, unless another thread has its shard. No guard is held.
@@ -165,7 +169,11 @@ class Access {
   void discard(Shard& shard, Kind kind, const char* value);
   // Changes made since the guards were taken: GuardsNeeded is only thrown at 0.
   uint32_t changes_in_command() const { return changes_in_command_; }
-  void mark_restartable() { changes_in_command_ = 0; }  // what was changed so far is complete by itself
+  // What was changed so far is complete by itself, and is handed over.
+  void mark_restartable() {
+    changes_in_command_ = 0;
+    hand_over();
+  }
   Shard& shard_for(const KeyRef& key) { return keyspace_.shard(keyspace_.shard_of(key.hash())); }
 
  private:
@@ -180,6 +188,11 @@ class Access {
   void count_role(Shard& shard, KeyRole role, Kind before, Kind after);
   void report(const KeyRef& key, EventClass event_class, std::string_view name, bool expired);
   void changed_by_expiry(const KeyRef& key);
+  void announce(uint64_t hash) {
+    if (announced_.empty() || announced_.back() != hash) announced_.push_back(hash);
+  }
+  void hand_over();
+  void hand_over_all();
 
   Keyspace& keyspace_;
   Guard guard_;
@@ -188,23 +201,12 @@ class Access {
   uint32_t db_ = 0;
   bool touch_ = true;
   uint32_t changes_in_command_ = 0;
-  uint32_t group_depth_ = 0;
   uint64_t random_state_ = 0x853c49e6748fea9b;
   Garbage garbage_;
   size_t garbage_bytes_ = 0;  // of the values in it whose freeing takes long
   std::vector<Table*> unsettled_;
-};
-
-// The changes of one scope as one effect group, also when it is left by GuardsNeeded.
-class EffectGroup {
- public:
-  explicit EffectGroup(Access& access) : access_(access) { access_.begin_group(); }
-  ~EffectGroup() { access_.end_group(); }
-  EffectGroup(const EffectGroup&) = delete;
-  EffectGroup& operator=(const EffectGroup&) = delete;
-
- private:
-  Access& access_;
+  Changes changes_;
+  std::vector<uint64_t> announced_;  // hashes of the keys whose change has begun, until it is handed over
 };
 
 }  // namespace cloakroom::storage

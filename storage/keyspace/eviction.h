@@ -6,7 +6,7 @@
 // guessed, and no turn walks longer than it may.
 //
 // A user-sessions set with members goes only when nothing else is left: it would blind "log out everywhere".
-// Each victim is evicted under its own guards, and none of them is waited for (rule 14 of the guards): what
+// Each victim is evicted under its own guards, and none of them is waited for (guard.h): what
 // another thread has is passed over.
 #pragma once
 

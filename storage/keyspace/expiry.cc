@@ -81,9 +81,7 @@ class Turn {
     if (entry->has(Entry::kHasLink) && entry->link() != 0) {
       if (!access_.guard().try_add(access_.keyspace().shards_of(links_of(*entry)), missing_)) return false;
     }
-    text_.clear();
-    access_.schema().append_text(entry->form(), entry->key(), text_);
-    const KeyRef key = access_.schema().make(text_);
+    const KeyRef key = access_.schema().reference(entry->form(), entry->key(), table.hash_of(*entry), text_);
     access_.select(table.db());
     Found found{&shard_, &table, place, entry};
     access_.end(found, key, EndCause::kExpired);

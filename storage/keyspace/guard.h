@@ -2,8 +2,7 @@
 //
 //  1. Guards are taken in ascending shard number. Nobody waits for a guard while holding a higher one.
 //  2. A guard that is wanted out of order is tried without waiting (try_add); when that fails everything is
-//  released and
-//     the union is taken in order.
+//     released and the union is taken in order.
 //  3. Under a guard: no suspension, no system call but memory's, no logging.
 //
 // The clock is frozen while guards are held, and no shard's time runs backwards: who takes a guard takes over
@@ -16,6 +15,7 @@
 #include <bit>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "storage/base/assert.h"
 #include "storage/base/clock.h"
@@ -133,6 +133,10 @@ class Guard {
     now_ms_ = now.wall_ms;
     epoch_ = now.epoch;
   }
+  // What was changed under these guards has not been handed over: they may not be released.
+  void owe(bool owes) { owes_ = owes; }
+  // Behind what anybody had changed, of all that could be seen under guards released since the last call.
+  uint64_t take_log_position() { return std::exchange(log_position_, 0); }
   bool holds(uint32_t shard) const { return held_.has(shard); }
   const ShardSet& held() const { return held_; }
   void release() {
@@ -141,9 +145,11 @@ class Guard {
   }
   // As release(), when nothing was changed.
   void release_unchanged() {
+    CLOAKROOM_ASSERT(!owes_);
     held_.for_each([&](uint32_t number) {
-      if (alone_) return;
       Shard& shard = *shards_[number];
+      log_position_ = std::max(log_position_, shard.log_position);
+      if (alone_) return;
       shard.latest_ms = std::max(shard.latest_ms, now_ms_);
       shard.lock.unlock();
     });
@@ -164,6 +170,8 @@ class Guard {
 
   std::span<Shard* const> shards_;
   bool alone_;
+  bool owes_ = false;
+  uint64_t log_position_ = 0;
   int64_t grown_bytes_ = 0;
   uint32_t highest_ = 0;  // of what is held: nobody waits for a guard below it
   uint32_t epoch_ = 0;

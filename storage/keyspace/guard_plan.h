@@ -26,7 +26,7 @@ struct GuardPlan {
 };
 
 // Takes the guards a plan needs: those of its keys, of the sessions named by members, and, found by looking,
-// of the sets linked to sessions that may end (rule 8 of the guards). What has expired unseen and would show
+// of the sets linked to sessions that may end (guard.h). What has expired unseen and would show
 // in a user-sessions set of the plan is ended first: sessions in it when it is small; when it is large,
 // whatever is due in any shard, so that every key is looked at once and not once a reader. Releases and
 // retakes while the union grows; holds them all on return. While keys may not end by themselves (CLIENT

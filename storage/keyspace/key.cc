@@ -1,5 +1,6 @@
 #include "storage/keyspace/key.h"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
 #include <utility>
@@ -244,6 +245,24 @@ void KeySchema::fill(KeyRef& key, std::string_view raw) const {
     if (packed.codec != IdCodec::kRaw) key.inline_size_ = static_cast<uint8_t>(packed.bytes.size());
   }
   key.hash_ = hash(key.form_, key.stored());
+}
+
+KeyRef KeySchema::reference(KeyForm form, std::string_view stored, uint64_t hash, std::string& text) const {
+  text.clear();
+  append_text(form, stored, text);
+  KeyRef key;
+  key.raw_ = text;
+  key.form_ = form;
+  key.hash_ = hash;
+  if (form.role == KeyRole::kPlain) {
+    key.stored_ = text;
+  } else if (form.codec == IdCodec::kRaw) {
+    key.stored_ = std::string_view(text).substr(pattern(form.role).prefix.size(), stored.size());
+  } else {
+    std::copy(stored.begin(), stored.end(), key.inline_);
+    key.inline_size_ = static_cast<uint8_t>(stored.size());
+  }
+  return key;
 }
 
 void KeySchema::append_text(KeyForm form, std::string_view stored, std::string& out) const {

@@ -92,6 +92,8 @@ class KeySchema {
     return key;
   }
   void fill(KeyRef& key, std::string_view raw) const;
+  // Of a key that is stored; `text` becomes its raw form and must outlive it.
+  KeyRef reference(KeyForm form, std::string_view stored, uint64_t hash, std::string& text) const;
 
   uint64_t hash(KeyForm form, std::string_view stored) const {
     return hash_bytes(hash_key_, stored, form.bits());

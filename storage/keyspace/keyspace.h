@@ -101,6 +101,8 @@ class Keyspace {
 
   void set_event_sink(EventSink* sink) { event_sink_.store(sink, std::memory_order_release); }
   void set_effect_sink(EffectSink* sink) { effect_sink_.store(sink, std::memory_order_release); }
+  void set_change_hook(ChangeHook* hook) { change_hook_.store(hook, std::memory_order_release); }
+  ChangeHook* change_hook() const { return change_hook_.load(std::memory_order_acquire); }
   EventSink* event_sink() const { return event_sink_.load(std::memory_order_acquire); }
   EffectSink* effect_sink() const { return effect_sink_.load(std::memory_order_acquire); }
 
@@ -122,6 +124,7 @@ class Keyspace {
   std::vector<Shard*> shard_pointers_;
   std::atomic<EventSink*> event_sink_{nullptr};
   std::atomic<EffectSink*> effect_sink_{nullptr};
+  std::atomic<ChangeHook*> change_hook_{nullptr};
 };
 
 }  // namespace cloakroom::storage

@@ -65,10 +65,10 @@ void touch_watchers(Access& access, Shard& shard, uint32_t db, const Table* repl
     const Entry* after = find_watched(replacement, hash, form, stored);
     if (before == nullptr && after == nullptr) return false;
     const bool expired_after = after != nullptr && after->expired(access.now_ms());
-    if (already_gone && after == nullptr) return already_gone = false;
-    if (already_gone && expired_after) return false;
-    if (before == nullptr && expired_after) return !(already_gone = true);
-    return true;
+    const bool was_gone = already_gone;
+    already_gone = expired_after && (was_gone || before == nullptr);
+    if (was_gone) return after != nullptr && !expired_after;
+    return before != nullptr || !expired_after;
   });
 }
 

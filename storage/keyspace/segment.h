@@ -13,14 +13,13 @@
 // Cost: 64 B / 12 slots = 5.3 B a slot + 1.3 B a slot for the timers; at 48-90 % fill 7-14 B an entry.
 #pragma once
 
-#include <emmintrin.h>
-
 #include <array>
 #include <bit>
 #include <cstdint>
 #include <vector>
 
 #include "storage/base/assert.h"
+#include "storage/base/match_bytes.h"
 #include "storage/keyspace/arena.h"
 
 namespace cloakroom::storage {
@@ -44,11 +43,7 @@ struct alignas(64) Bucket {
   int count() const { return std::popcount(used()); }
 
   // Bit i: slot i is used and has this tag.
-  uint32_t match(uint8_t tag) const {
-    const __m128i line = _mm_load_si128(reinterpret_cast<const __m128i*>(tags.data()));
-    const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
-    return static_cast<uint32_t>(_mm_movemask_epi8(same)) & used();
-  }
+  uint32_t match(uint8_t tag) const { return match_16(tags.data(), tag) & used(); }
   void put(uint32_t slot, uint8_t tag, Handle handle, bool is_displaced) {
     CLOAKROOM_ASSERT(slot < kSlots && (used() >> slot & 1) == 0);
     tags[slot] = tag;

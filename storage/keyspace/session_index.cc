@@ -125,8 +125,9 @@ void SessionIndex::end_if_due(Access& access, uint64_t hash, PackedId id, ShardS
   if (!session || !session->expired(access.now_ms())) return;
   if (session->has(Entry::kHasLink)) wanted.add(access.keyspace().shards_of(links_of(*session.entry)));
   if (!access.guard().try_add(wanted, missing)) return;
-  const std::string text = access.schema().text({KeyRole::kSession, id.codec}, id.bytes);
-  access.end(session, access.schema().make(text), EndCause::kExpired);
+  std::string text;
+  access.end(session, access.schema().reference({KeyRole::kSession, id.codec}, id.bytes, hash, text),
+             EndCause::kExpired);
 }
 
 void SessionIndex::end_due(Access& access, std::span<const std::string_view> ids, ShardSet& missing) {
@@ -163,8 +164,8 @@ void SessionIndex::leave_sets(Access& access, PackedId id, std::span<const uint6
   for (const uint64_t hash : set_hashes) {
     Found set = find_set(access, hash);
     if (!set || set->expired(access.now_ms())) continue;
-    const std::string text = access.schema().text(set->form(), set->key());
-    const KeyRef key = access.schema().make(text);
+    std::string text;
+    const KeyRef key = access.schema().reference(set->form(), set->key(), hash, text);
     if (!set_ops(*set.entry).remove_id(access, set, key, id)) continue;
     access.changed(key, EventClass::kSet, "srem", {"SREM", text, member});
     if (set_ops(*set.entry).size(*set.entry) == 0) access.end(set, key, EndCause::kDeleted);

@@ -5,7 +5,7 @@
 // under it and must hold the id. So links may be stale (the set dropped the id without the session's guard at
 // hand: SPOP, DEL of the set), never missing.
 //
-// Invariants (guards held as design.md rule 8 says)
+// Invariants
 //  1. id in set(u)  =>  session(id) lives and links to u, or (id, u) is pending in the shard of session(id).
 //  2. Ending a session removes its id from every linked set in the same effect group, session first.
 //  3. Reading a user-sessions set first ends those of its sessions whose deadline has passed (guard_plan.h).

@@ -63,6 +63,8 @@ struct alignas(64) Shard {
   int64_t latest_ms;     // the latest instant at which anybody has looked at this shard
   uint32_t epoch = 0;    // of that instant
   uint64_t version = 0;  // bumped by every change
+  // In the log behind its last change, or a change that another shard had beside it (EffectSink).
+  uint64_t log_position = 0;
   Arena arena;
   SegmentPool segments;
   Wheel wheel;

@@ -29,13 +29,14 @@ bool WatchTable::already_gone(uint32_t db, const KeyRef& key, const Watcher& wat
   return false;
 }
 
-void WatchTable::touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired) {
+void WatchTable::collect(uint32_t db, const KeyRef& key, bool expired, std::vector<Watcher*>& marks) const {
   if (by_hash_.empty()) return;
-  const auto [first, last] = by_hash_.equal_range(hash);
+  const auto [first, last] = by_hash_.equal_range(key.hash());
   for (auto at = first; at != last; ++at) {
     const Watch& w = at->second;
-    if (w.db != db || w.form != form || w.stored != stored || (expired && w.already_gone)) continue;
-    w.watcher->dirty = true;
+    if (w.db != db || w.form != key.form() || w.stored != key.stored() || (expired && w.already_gone))
+      continue;
+    marks.push_back(w.watcher);
   }
 }
 

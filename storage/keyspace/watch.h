@@ -32,8 +32,8 @@ class WatchTable {
   // Whether the key stood there expired already when this watch began.
   bool already_gone(uint32_t db, const KeyRef& key, const Watcher& watcher) const;
   bool empty() const { return by_hash_.empty(); }
-  // Marks the watchers of a key; `expired` tells that it goes because of its deadline.
-  void touch(uint32_t db, uint64_t hash, KeyForm form, std::string_view stored, bool expired);
+  // Adds the watchers of a key to `marks`; `expired` tells that it goes because of its deadline.
+  void collect(uint32_t db, const KeyRef& key, bool expired, std::vector<Watcher*>& marks) const;
   // Marks the watchers of the keys of `db` that `concerned(hash, form, stored, already_gone)` names; it may
   // change `already_gone`.
   template <class Concerned>

@@ -165,7 +165,8 @@ void become_table(Access& access, Found& found, const KeyRef& key, FlatHash flat
 }
 
 template <class Edit>
-size_t edit_table(Access& access, Found& found, Edit&& edit) {
+size_t edit_table(Access& access, Found& found, const KeyRef& key, Edit&& edit) {
+  access.before_change(found, key.hash());
   MemberTable& table = *table_at(found->value());
   const auto before = static_cast<int64_t>(table.memory_bytes());
   const size_t changed = edit(table);
@@ -173,8 +174,9 @@ size_t edit_table(Access& access, Found& found, Edit&& edit) {
   return changed;
 }
 
-size_t set_in_table(Access& access, Found& found, std::span<const std::string_view> pairs) {
-  return edit_table(access, found, [&](MemberTable& table) {
+size_t set_in_table(Access& access, Found& found, const KeyRef& key,
+                    std::span<const std::string_view> pairs) {
+  return edit_table(access, found, key, [&](MemberTable& table) {
     size_t added = 0;
     for (size_t i = 0; i + 1 < pairs.size(); i += 2) added += table.put(pairs[i], pairs[i + 1]) ? 1 : 0;
     return added;
@@ -240,12 +242,13 @@ HashField hash_random(const Entry& hash, Access& access) {
 
 size_t hash_set(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> pairs) {
   CLOAKROOM_ASSERT(pairs.size() % 2 == 0 && (!found || found->type() == Type::kHash));
-  if (found && !is_flat_hash(*found.entry)) return set_in_table(access, found, pairs);
+  if (found && !is_flat_hash(*found.entry)) return set_in_table(access, found, key, pairs);
   const FlatLimits limits(access);
   Kind kind = found ? found->kind() : Kind::kHashFlat;
   if (!limits.allow(pairs) || (found && FlatHash(found->value()).size() > limits.entries))
     kind = Kind::kHashFlatLong;
   if (found && found->kind() == kind) {
+    access.before_change(found, key.hash());
     while (!pairs.empty() && overwrite(*found.entry, pairs[0], pairs[1])) pairs = pairs.subspan(2);
     if (pairs.empty()) return 0;
   }
@@ -263,7 +266,7 @@ size_t hash_set(Access& access, Found& found, const KeyRef& key, std::span<const
     return added;
   }
   become_table(access, found, key, draft.view());
-  return added + set_in_table(access, found, pairs);
+  return added + set_in_table(access, found, key, pairs);
 }
 
 size_t hash_remove(Access& access, Found& found, const KeyRef& key, std::span<const std::string_view> names) {
@@ -275,7 +278,7 @@ size_t hash_remove(Access& access, Found& found, const KeyRef& key, std::span<co
     if (removed > 0) draft.store(access, found, key, found->kind());
     return removed;
   }
-  return edit_table(access, found, [&](MemberTable& table) {
+  return edit_table(access, found, key, [&](MemberTable& table) {
     for (const std::string_view name : names) removed += table.erase(name) ? 1 : 0;
     return removed;
   });

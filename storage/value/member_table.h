@@ -21,8 +21,6 @@
 // no guard. Not thread-safe.
 #pragma once
 
-#include <emmintrin.h>
-
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -33,6 +31,7 @@
 #include <vector>
 
 #include "storage/base/hash.h"
+#include "storage/base/match_bytes.h"
 
 namespace cloakroom::storage {
 
@@ -88,11 +87,7 @@ class MemberTable {
     uint8_t depth;   // of the segment: hash bits that select it; in its first bucket
     uint32_t count;  // of the segment: items; in its first bucket
 
-    uint32_t match(uint8_t tag) const {
-      const __m128i line = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(tags.data()));
-      const __m128i same = _mm_cmpeq_epi8(line, _mm_set1_epi8(static_cast<char>(tag)));
-      return static_cast<uint32_t>(_mm_movemask_epi8(same)) & used;
-    }
+    uint32_t match(uint8_t tag) const { return match_8(tags.data(), tag) & used; }
     uint32_t free_slot() const { return static_cast<uint32_t>(std::countr_one(used)); }  // kSlots when full
     char* block(uint32_t slot) const {
       uint64_t word = 0;

@@ -172,7 +172,8 @@ bool add_to_flat(Access& access, Found& found, const KeyRef& key, std::string_vi
   return true;
 }
 
-bool add_to_table(Access& access, Found& found, std::string_view member) {
+bool add_to_table(Access& access, Found& found, const KeyRef& key, std::string_view member) {
+  access.before_change(found, key.hash());
   MemberTable& table = set_table(*found.entry);
   const size_t before = table.memory_bytes();
   if (!table.put(member)) return false;
@@ -216,7 +217,7 @@ bool add_member(Access& access, Found& found, const KeyRef& key, std::string_vie
     case Kind::kSetFlat:
       return add_to_flat(access, found, key, member);
     default:
-      return add_to_table(access, found, member);
+      return add_to_table(access, found, key, member);
   }
 }
 
@@ -257,6 +258,7 @@ bool remove_text(Access& access, Found& found, const KeyRef& key, std::string_vi
     FlatSet::write_header(value, bytes, size - 1);
     return true;
   }
+  access.before_change(found, key.hash());
   MemberTable& table = set_table(*found.entry);
   const size_t before = table.memory_bytes();
   if (!table.erase(member)) return false;

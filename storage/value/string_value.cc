@@ -121,6 +121,7 @@ void put_range(char* bytes, size_t old_size, size_t offset, std::string_view par
 // Writes `part` at `offset` of an existing string, which becomes raw.
 size_t overwrite(Access& access, Found& found, const KeyRef& key, size_t offset, std::string_view part) {
   if (found->kind() == Kind::kStringShared) {
+    access.before_change(found, key.hash());
     BigString& big = *big_at(found->value());
     const size_t size = std::max(big.size, offset + part.size());
     make_writable(access, big, size);

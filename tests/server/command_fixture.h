@@ -85,14 +85,17 @@ class CommandFixture {
 
  private:
   struct Sink final : storage::EventSink, storage::EffectSink {
-    void event(storage::EventClass, std::string_view name, uint32_t db, std::string_view key) override {
-      events.push_back(std::to_string(db) + " " + std::string(name) + " " + std::string(key));
+    void take_events(const storage::Changes& changes) override {
+      changes.for_each_event([&](const storage::Changes::Event& e) {
+        events.push_back(std::to_string(e.db) + " " + std::string(e.name) + " " + std::string(e.key));
+      });
     }
-    void effect(uint32_t db, std::span<const std::string_view> command) override {
-      effects.push_back({db, Words(command.begin(), command.end())});
+    uint64_t take_effects(const storage::Changes& changes) override {
+      changes.for_each_effect([&](uint32_t db, std::span<const std::string_view> words) {
+        effects.push_back({db, Words(words.begin(), words.end())});
+      });
+      return effects.size();
     }
-    void begin_group() override {}
-    void end_group() override {}
 
     std::vector<std::string> events;
     std::vector<Effect> effects;

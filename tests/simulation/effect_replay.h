@@ -16,17 +16,17 @@ struct Effect {
   std::vector<std::string> words;
 };
 
-// Keeps effects, and checks that groups are closed.
+// Keeps effects.
 class EffectLog final : public EffectSink {
  public:
-  void effect(uint32_t db, std::span<const std::string_view> command) override {
-    effects.push_back({db, {command.begin(), command.end()}});
+  uint64_t take_effects(const Changes& changes) override {
+    changes.for_each_effect([&](uint32_t db, std::span<const std::string_view> words) {
+      effects.push_back({db, {words.begin(), words.end()}});
+    });
+    return effects.size();
   }
-  void begin_group() override { ++depth; }
-  void end_group() override { --depth; }
 
   std::vector<Effect> effects;
-  int depth = 0;
 };
 
 // Applies an effect as a loader of the log would: keys go only when an effect says so, whatever their

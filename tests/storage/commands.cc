@@ -181,13 +181,11 @@ bool Commands::rename(std::string_view from_name, std::string_view to_name) {
     if (!access.write(from) || from_name == to_name) return false;
     access.write(to);
     if (!access.peek(from)) return false;
-    access.begin_group();
     set_hooks(from, false);
     Found found = access.find_raw(from, false);
     put_in(to, access.detach(found, from));
     access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from_name, to_name});
     access.changed(to, EventClass::kGeneric, "rename_to", {});
-    access.end_group();
     return true;
   });
 }
@@ -205,14 +203,12 @@ bool Commands::copy(std::string_view from_name, uint32_t to_db, std::string_view
         access.select(db);
         const Found source = access.find_raw(from, false);
         if (!source) return false;
-        access.begin_group();
         DetachedValue value = access.copy(source);
         const std::string db_text = std::to_string(to_db);
         access.effect({"COPY", from_name, to_name, "DB", db_text, "REPLACE"});
         access.select(to_db);
         put_in(to, std::move(value));
         access.changed(to, EventClass::kGeneric, "copy_to", {});
-        access.end_group();
         return true;
       },
       to_db);
@@ -231,7 +227,6 @@ bool Commands::move(std::string_view name, uint32_t to_db) {
         access.select(db);
         Found found = access.write(ref);
         if (db == to_db || taken || !found) return false;
-        access.begin_group();
         set_hooks(ref, false);
         DetachedValue value = access.detach(found, ref);
         access.select(to_db);
@@ -239,7 +234,6 @@ bool Commands::move(std::string_view name, uint32_t to_db) {
         access.select(db);
         const std::string db_text = std::to_string(to_db);
         access.changed(ref, EventClass::kGeneric, "move_from", {"MOVE", name, db_text});
-        access.end_group();
         return true;
       },
       to_db);
@@ -260,12 +254,10 @@ bool Commands::store(std::string_view to_name, std::string_view from_name) {
     const KeyRef to = key(to_name);
     Found found = access.write(to);
     const bool replaces = static_cast<bool>(found);
-    access.begin_group();
     draft.store(found, to);
     if (replaces) access.effect({"DEL", to_name});
     access.changed(to, EventClass::kSet, "sunionstore", {});
     for (const std::string& member : kept) access.effect({"SADD", to_name, member});
-    access.end_group();
     return true;
   });
 }

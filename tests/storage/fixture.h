@@ -31,20 +31,23 @@ class ManualClock final : public Clock {
 // Keeps what it is told, as text: events "set session:1", effects as their words.
 class Recorder final : public EventSink, public EffectSink {
  public:
-  void event(EventClass, std::string_view name, uint32_t, std::string_view key) override {
-    events.push_back(std::string(name) + " " + std::string(key));
+  void take_events(const Changes& changes) override {
+    changes.for_each_event(
+        [&](const Changes::Event& e) { events.push_back(std::string(e.name) + " " + std::string(e.key)); });
   }
-  void effect(uint32_t, std::span<const std::string_view> command) override {
-    effects.emplace_back(command.begin(), command.end());
+  uint64_t take_effects(const Changes& changes) override {
+    changes.for_each_effect([&](uint32_t, std::span<const std::string_view> words) {
+      effects.emplace_back(words.begin(), words.end());
+    });
+    return ++position;
   }
-  void begin_group() override {}
-  void end_group() override {}
 
   std::vector<std::string> take_events() { return std::exchange(events, {}); }
   std::vector<std::vector<std::string>> take_effects() { return std::exchange(effects, {}); }
 
   std::vector<std::string> events;
   std::vector<std::vector<std::string>> effects;
+  uint64_t position = 0;  // in an imagined log: commands so far
 };
 
 // A keyspace of four shards under a manual clock, and one access to it. With recorded(), events and effects

@@ -45,7 +45,7 @@ def unit(name, program, preset):
 
 
 def suite(name, folder, preset, full, seed):
-    command = [f"{ROOT}/redis-compat-tests/{folder}/run", "--full" if full else "--quick"]
+    command = [f"{ROOT}/redis-compat-tests/run", folder, "--full" if full else "--quick"]
     if folder in SEEDED_SUITES:
         command += ["--seed", str(seed)]
     env = {"CLOAKROOM_SERVER": f"{BUILD}/{preset}/cloakroom-server", "CLOAKROOM_PRESET": preset}
@@ -59,7 +59,7 @@ def fuzz(full, seed):
 
 
 def steps(full, seed):
-    suites = sorted(os.path.basename(os.path.dirname(path)) for path in glob.glob(f"{glob.escape(ROOT)}/redis-compat-tests/*/run"))
+    suites = sorted(os.path.basename(os.path.dirname(path)) for path in glob.glob(f"{glob.escape(ROOT)}/redis-compat-tests/*/main.py"))
     yield Step("rulebook", "", TEST_SECONDS, [f"{TOOLS}/rulebook"], readers.summary)
     yield Step("format", "", TEST_SECONDS, [f"{TOOLS}/checks/format"], readers.summary)
     yield build("release", full)

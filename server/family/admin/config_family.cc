@@ -9,11 +9,6 @@
 namespace cloakroom::server {
 namespace {
 
-bool from_this_machine(const Client& client) {
-  const std::string address = client.texts().address;
-  return client.is(Client::kUnixSocket) || address.starts_with("127.") || address.starts_with("[::1]");
-}
-
 void config_get(Context& ctx) {
   const auto found = ctx.server.config->get(ctx.args.subspan(2));
   ctx.reply.map(found.size());
@@ -25,7 +20,7 @@ void config_get(Context& ctx) {
 
 void config_set(Context& ctx) {
   const auto before = ctx.server.config->snapshot();
-  if (const auto error = ctx.server.config->set(ctx.args.subspan(2), from_this_machine(ctx.client))) {
+  if (const auto error = ctx.server.config->set(ctx.args.subspan(2), ctx.client.is_local())) {
     return ctx.reply.error(*error);
   }
   for (const std::string& notice : ctx.server.config->notices_since(*before)) log(LogLevel::kWarning, notice);

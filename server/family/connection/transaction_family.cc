@@ -81,7 +81,6 @@ struct EndOfScratch {
 
 void run_queue(Context& ctx, const Transaction& transaction, const ExecScratch& scratch) {
   ctx.reply.array(transaction.queued());
-  const storage::EffectGroup group(ctx.access);
   for (size_t i = 0; i < transaction.queued(); ++i) {
     const bool unread = ctx.reply.overflowed() && transaction.command(i).is(kReadonly);
     if (unread) continue;

@@ -101,7 +101,6 @@ void rename(Context& ctx, bool only_new) {
   }
   hold_links(access, from);
   hold_links(access, to);
-  const storage::EffectGroup group(access);
   put_in(access, to, take_out(access, from));
   access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from.raw(), to.raw()});
   access.changed(to, EventClass::kGeneric, "rename_to", {});
@@ -173,7 +172,6 @@ void copy_command(Context& ctx) {
   const Selected selected(access, request.db);
   hold_links(access, to);
   const std::string db = std::to_string(request.db);
-  const storage::EffectGroup group(access);
   DetachedValue copy = access.copy(source);
   {
     // Before the effects of ending a session at `to`: one of its sets may be what is copied.
@@ -205,7 +203,6 @@ void move_command(Context& ctx) {
     return;
   }
   hold_links(access, key);
-  const storage::EffectGroup group(access);
   DetachedValue value = take_out(access, key);
   {
     const Selected selected(access, to_db);

@@ -129,7 +129,6 @@ void store(Context& ctx, SetDraft& draft, std::string_view event) {
   if (ctx.access.wants_effects()) {
     draft.for_each([&](std::string_view member) { members.emplace_back(member); });
   }
-  const storage::EffectGroup group(ctx.access);
   draft.store(found, key);
   if (replaces) ctx.access.effect({"DEL", key.raw()});
   ctx.access.changed(key, EventClass::kSet, event, {});

@@ -33,7 +33,6 @@ void report_members(Context& ctx, const KeyRef& key, std::string_view event, std
     ctx.access.changed(key, EventClass::kSet, event, {command, key.raw(), ctx.arg(2)});
     return;
   }
-  const storage::EffectGroup group(ctx.access);
   ctx.access.changed(key, EventClass::kSet, event, {});
   set_effect(ctx, key, command, ctx.args.subspan(2));
 }
@@ -126,7 +125,6 @@ void move_member(Context& ctx, Found from, const KeyRef& from_key, const KeyRef&
     ctx.reply.integer(0);
     return;
   }
-  const storage::EffectGroup group(access);
   access.changed(from_key, EventClass::kSet, "srem", {"SREM", from_key.raw(), member});
   if (storage::set_size(*from.entry) == 0) access.end(from, from_key, EndCause::kDeleted);
   Found to = access.peek(to_key);

@@ -52,7 +52,6 @@ void pop_all(Context& ctx, Found& found, const KeyRef& key) {
 
 void pop_some(Context& ctx, Found& found, const KeyRef& key, size_t count) {
   const std::vector<std::string> popped = storage::set_pop(ctx.access, found, key, count);
-  const storage::EffectGroup group(ctx.access);
   ctx.access.changed(key, EventClass::kSet, "spop", {});
   if (ctx.access.wants_effects()) {
     set_effect(ctx, key, "SREM", std::vector<std::string_view>(popped.begin(), popped.end()));

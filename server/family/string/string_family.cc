@@ -44,13 +44,18 @@ void report_value(Context& ctx, const KeyRef& key, const Found& found, std::stri
     ctx.access.changed(key, EventClass::kString, event, {});
     return;
   }
+  storage::EffectWord stored(value);
+  if (found->kind() == storage::Kind::kStringShared) {  // its bytes are the log's as well
+    const storage::BigString& big = storage::big_string(*found.entry);
+    stored = {{big.bytes.get(), big.size}, &big.bytes};
+  }
   if (found->deadline_ms() == 0) {
-    ctx.access.changed(key, EventClass::kString, event, {"SET", key.raw(), value});
+    ctx.access.changed(key, EventClass::kString, event, {"SET", key.raw(), stored});
     return;
   }
   char digits[storage::kI64Chars];
   const std::string_view deadline(digits, storage::format_i64(digits, found->deadline_ms()));
-  ctx.access.changed(key, EventClass::kString, event, {"SET", key.raw(), value, "PXAT", deadline});
+  ctx.access.changed(key, EventClass::kString, event, {"SET", key.raw(), stored, "PXAT", deadline});
 }
 
 namespace {

@@ -259,7 +259,6 @@ void getex_command(Context& ctx) {
 namespace {
 
 void set_pairs(Context& ctx) {
-  const storage::EffectGroup group(ctx.access);
   for (size_t i = 1; i < ctx.argc(); i += 2) {
     const KeyRef& key = ctx.key(i);
     Found found = ctx.access.write(key);

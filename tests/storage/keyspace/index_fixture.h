@@ -16,16 +16,21 @@ namespace cloakroom::storage::test {
 
 using Ids = std::set<std::string>;
 
-// Effects with their frames: "0 SET a b", "[", "]".
+// Effects: "0 SET a b"; those that are handed over together, if they are several, stand between "[" and "]".
 class Journal final : public EffectSink {
  public:
-  void effect(uint32_t db, std::span<const std::string_view> command) override {
-    std::string line = std::to_string(db);
-    for (const std::string_view word : command) line.append(" ").append(word);
-    lines.push_back(line);
+  uint64_t take_effects(const Changes& changes) override {
+    std::vector<std::string> group;
+    changes.for_each_effect([&](uint32_t db, std::span<const std::string_view> words) {
+      std::string& line = group.emplace_back(std::to_string(db));
+      for (const std::string_view word : words) line.append(" ").append(word);
+    });
+    const bool several = group.size() > 1;
+    if (several) lines.push_back("[");
+    lines.insert(lines.end(), group.begin(), group.end());
+    if (several) lines.push_back("]");
+    return lines.size();
   }
-  void begin_group() override { lines.push_back("["); }
-  void end_group() override { lines.push_back("]"); }
   std::vector<std::string> take() { return std::exchange(lines, {}); }
 
   std::vector<std::string> lines;

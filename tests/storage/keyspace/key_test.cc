@@ -53,6 +53,22 @@ TEST_CASE("ids are packed where that is loss-free") {
   is(std::string(200, 'a'), IdCodec::kRaw, 200);
 }
 
+TEST_CASE("A stored key is referred to as it was when a command named it") {
+  const KeySchema keys = schema();
+  for (const std::string& raw :
+       {std::string("plain"), std::string(), std::string("session:123e4567-e89b-42d3-a456-426614174000"),
+        std::string("session:"), std::string("session:not packed"), "session:" + std::string(64, 'a'),
+        std::string("user_sessions:7"), "user_sessions:" + std::string(300, 'x')}) {
+    const KeyRef named = keys.make(raw);
+    std::string text = "before";
+    const KeyRef referred = keys.reference(named.form(), named.stored(), named.hash(), text);
+    CHECK(referred.raw() == raw);
+    CHECK(referred.stored() == named.stored());
+    CHECK(referred.form() == named.form());
+    CHECK(referred.hash() == named.hash());
+  }
+}
+
 TEST_CASE("every digit of an id is checked") {
   const std::string uuid = "123e4567-e89b-42d3-a456-426614174000";
   const std::string hex = "00112233445566778899aabbccddeeff0123456789ab";  // 32 digits at once, then the rest

@@ -1,9 +1,12 @@
-"""Sends the corpus, and random damage done to it, in several ways to both servers and compares what comes back.
+"""The protocol from outside: the same raw bytes to Cloakroom and to a real redis-server, everything that comes back compared.
 
-A connection is half-closed after its bytes, so that what comes back ends at the end of the stream: nothing waits for
-silence, and replies owed at that moment must still arrive (Redis owes at most 64 KiB then; larger answers are asked for with
-a last ECHO instead). What ends in a protocol error is sent once more without half-closing: then it must be the server that
-closes.
+  run protocol [--quick|--full] [--seed N] [--streams N]
+Environment: CLOAKROOM_SERVER is the server under test (it may be a redis-server), REDIS_SERVER the oracle.
+
+The corpus, and random damage done to it, is sent in several ways. A connection is half-closed after its bytes, so that what
+comes back ends at the end of the stream: nothing waits for silence, and replies owed at that moment must still arrive (Redis
+owes at most 64 KiB then; larger answers are asked for with a last ECHO instead). What ends in a protocol error is sent once
+more without half-closing: then it must be the server that closes.
 """
 import argparse
 import random

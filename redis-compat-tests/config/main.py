@@ -1,4 +1,8 @@
-"""Runs the cases of cases.py against both servers and compares."""
+"""Configuration compared with a real redis-server: names, defaults, CONFIG GET, SET and REWRITE, files, arguments.
+
+  run config
+Environment: CLOAKROOM_SERVER is the server under test (it may be a redis-server), REDIS_SERVER the oracle.
+"""
 import os
 import re
 import shutil
@@ -237,7 +241,7 @@ class Comparison:
         return lines[:at + 1] + sorted(line for line in lines[at + 1:] if line)
 
 
-def main():
+def main(_argv):
     report = Report()
     comparison = Comparison(report)
     try:
