@@ -35,7 +35,8 @@ class CommandFixture {
       : clock(now_ms),
         server(std::make_shared<ConfigStore>(std::move(initial), ""), clock),
         access(server.threads.first().access),
-        client_(1, server.threads.first(), link_, {}, now_ms) {
+        client_(1, server.threads.first(), link_, {}, now_ms),
+        other_(2, server.threads.first(), link_, {}, now_ms) {
     access.read_clock();
     server.keyspace->set_event_sink(&sink_);
     server.keyspace->set_effect_sink(&sink_);
@@ -43,6 +44,7 @@ class CommandFixture {
 
   ~CommandFixture() {  // what values own outside the arena
     server.threads.first().forget(client_);
+    server.threads.first().forget(other_);
     access.guard().take_all();
     storage::flush_all(access);
     access.finish();
@@ -59,17 +61,9 @@ class CommandFixture {
     return config;
   }
 
-  std::string run(const Words& words) {
-    protocol::OutputBuffer out;
-    protocol::ReplyWriter reply(out);
-    run(words, reply);
-    return std::string(out.flat());
-  }
-  void run(const Words& words, protocol::ReplyWriter& reply) {
-    Dispatcher& dispatcher = server.threads.first().dispatcher;
-    while (dispatcher.dispatch_held(client_, words, reply) == Outcome::kPaused) {
-    }
-  }
+  std::string run(const Words& words) { return run_as(client_, words); }
+  void run(const Words& words, protocol::ReplyWriter& reply) { run_as(client_, words, reply); }
+  std::string run_by_another(const Words& words) { return run_as(other_, words); }
 
   void select(uint32_t db) { client_.db = db; }
   uint32_t db() const { return client_.db; }
@@ -81,7 +75,12 @@ class CommandFixture {
     for (storage::Shard* shard : server.keyspace->shards()) expiry_turn(access, *shard, 1'000'000);
   }
   std::vector<std::string> take_events() { return std::exchange(sink_.events, {}); }
-  std::vector<Effect> take_effects() { return std::exchange(sink_.effects, {}); }
+  std::vector<Effect> take_effects() {
+    last_hand_overs_ = std::exchange(sink_.hand_overs, 0);
+    return std::exchange(sink_.effects, {});
+  }
+  // In how many groups what was taken last had come.
+  int hand_overs() const { return last_hand_overs_; }
 
  private:
   struct Sink final : storage::EventSink, storage::EffectSink {
@@ -94,11 +93,13 @@ class CommandFixture {
       changes.for_each_effect([&](uint32_t db, std::span<const std::string_view> words) {
         effects.push_back({db, Words(words.begin(), words.end())});
       });
+      ++hand_overs;
       return effects.size();
     }
 
     std::vector<std::string> events;
     std::vector<Effect> effects;
+    int hand_overs = 0;  // since the effects were taken
   };
 
  public:
@@ -116,8 +117,22 @@ class CommandFixture {
   };
 
   NoLink link_;
+  std::string run_as(Client& client, const Words& words) {
+    protocol::OutputBuffer out;
+    protocol::ReplyWriter reply(out);
+    run_as(client, words, reply);
+    return std::string(out.flat());
+  }
+  void run_as(Client& client, const Words& words, protocol::ReplyWriter& reply) {
+    Dispatcher& dispatcher = server.threads.first().dispatcher;
+    while (dispatcher.dispatch_held(client, words, reply) == Outcome::kPaused) {
+    }
+  }
+
   Client client_;
+  Client other_;
   Sink sink_;
+  int last_hand_overs_ = 0;
 };
 
 }  // namespace cloakroom::server::test

@@ -1,27 +1,14 @@
 #include <doctest/doctest.h>
 
 #include <random>
-#include <sstream>
 
 #include "tests/server/command_fixture.h"
+#include "tests/server/steps.h"
 
 namespace cloakroom::server::test {
 namespace {
 
 using Lines = std::vector<std::string>;
-
-Words words_of(const std::string& line) {
-  std::istringstream in(line);
-  Words words;
-  for (std::string word; in >> word;) words.push_back(word == "''" ? "" : word);
-  return words;
-}
-
-struct Step {
-  std::string command;
-  std::string reply;
-  Lines events;
-};
 
 const std::string kNull = "$-1\r\n";
 const std::string kOk = "+OK\r\n";
@@ -80,14 +67,7 @@ TEST_CASE("replies and keyspace events of the string commands") {
       {"PTTL s", ":6000\r\n", {}},
       {"MSET a", "-ERR wrong number of arguments for 'mset' command\r\n", {}},
   };
-  f.take_events();
-  for (const Step& step : steps) {
-    CAPTURE(step.command);
-    CHECK(f.run(words_of(step.command)) == step.reply);
-    Lines events = f.take_events();
-    for (std::string& event : events) event.erase(0, 2);  // the database
-    CHECK(events == step.events);
-  }
+  check_steps(f, steps);
 }
 
 TEST_CASE("a deadline in the past: SET's key is gone at once, GETEX deletes; a session leaves its sets") {
