@@ -1,13 +1,97 @@
+// Lower-case hexadecimal, 32 digits or 16 bytes at a time, and UUIDs (RFC 9562: 8-4-4-4-12 digits): every
+// command on a session packs and compares an id. With SSSE3 where there is, else digit by digit.
 #pragma once
 
-#include <tmmintrin.h>
-
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string_view>
 
-// Lower-case hexadecimal, 16 digits or 16 bytes at a time: every command on a session packs and compares an
-// id.
+#if defined(__SSSE3__)
+#include <tmmintrin.h>
+#endif
+
 namespace cloakroom::storage::hex {
+
+inline constexpr size_t kUuidText = 36;
+inline constexpr size_t kUuidBytes = 16;
+inline constexpr std::string_view kDigits = "0123456789abcdef";
+
+// 0-15, or more for what is no digit.
+inline unsigned value(char c) {
+  static constexpr auto kValues = [] {
+    std::array<uint8_t, 256> table{};
+    for (auto& v : table) v = 0xff;
+    for (size_t i = 0; i < kDigits.size(); ++i)
+      table[static_cast<uint8_t>(kDigits[i])] = static_cast<uint8_t>(i);
+    return table;
+  }();
+  return kValues[static_cast<uint8_t>(c)];
+}
+
+// False when `count` characters, an even number, are not all digits; half as many bytes are written then too.
+inline bool pack(const char* digits, size_t count, char* out) {
+  unsigned bad = 0;
+  for (size_t i = 0; i < count; i += 2) {
+    const unsigned high = value(digits[i]);
+    const unsigned low = value(digits[i + 1]);
+    bad |= high | low;
+    out[i / 2] = static_cast<char>(high << 4 | low);
+  }
+  return bad < 16;
+}
+
+inline void unpack(const char* bytes, size_t count, char* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const auto byte = static_cast<uint8_t>(bytes[i]);
+    out[2 * i] = kDigits[byte >> 4];
+    out[2 * i + 1] = kDigits[byte & 15];
+  }
+}
+
+// Digit by digit: what the functions of the same name below do.
+namespace plain {
+
+inline bool pack_32(const char* digits, char* out) { return pack(digits, 32, out); }
+inline void unpack_16(const char* bytes, char* out) { unpack(bytes, 16, out); }
+
+inline bool pack_uuid(const char* text, char* out) {
+  bool fine = text[8] == '-' && text[13] == '-' && text[18] == '-' && text[23] == '-';
+  fine = pack(text, 8, out) && fine;
+  fine = pack(text + 9, 4, out + 4) && fine;
+  fine = pack(text + 14, 4, out + 6) && fine;
+  fine = pack(text + 19, 4, out + 8) && fine;
+  return pack(text + 24, 12, out + 10) && fine;
+}
+
+inline void unpack_uuid(const char* bytes, char* out) {
+  out[8] = out[13] = out[18] = out[23] = '-';
+  unpack(bytes, 4, out);
+  unpack(bytes + 4, 2, out + 9);
+  unpack(bytes + 6, 2, out + 14);
+  unpack(bytes + 8, 2, out + 19);
+  unpack(bytes + 10, 6, out + 24);
+}
+
+}  // namespace plain
+
+#if defined(__SSSE3__)
+
+namespace vector {
+
+inline __m128i load(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
+inline void store(__m128i bytes, char* p) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes); }
+inline int64_t load_4(const char* p) {
+  uint32_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+inline int64_t load_8(const char* p) {
+  int64_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
 
 // The values of 16 digits; `bad` gets set bits where there is something else.
 inline __m128i values(__m128i digits, __m128i& bad) {
@@ -27,8 +111,6 @@ inline __m128i pack(__m128i first, __m128i second, __m128i& bad) {
                           _mm_maddubs_epi16(values(second, bad), weights));
 }
 
-inline bool is_bad(__m128i bad) { return _mm_movemask_epi8(bad) != 0; }
-
 // The 32 digits of 16 bytes.
 inline void unpack(__m128i bytes, __m128i& first, __m128i& second) {
   const __m128i digits =
@@ -39,5 +121,61 @@ inline void unpack(__m128i bytes, __m128i& first, __m128i& second) {
   first = _mm_unpacklo_epi8(high, low);
   second = _mm_unpackhi_epi8(high, low);
 }
+
+}  // namespace vector
+
+// 32 digits to 16 bytes. False when there is something else among them.
+inline bool pack_32(const char* digits, char* out) {
+  __m128i bad = _mm_setzero_si128();
+  vector::store(vector::pack(vector::load(digits), vector::load(digits + 16), bad), out);
+  return _mm_movemask_epi8(bad) == 0;
+}
+
+// 16 bytes to 32 digits.
+inline void unpack_16(const char* bytes, char* out) {
+  __m128i first;
+  __m128i second;
+  vector::unpack(vector::load(bytes), first, second);
+  vector::store(first, out);
+  vector::store(second, out + 16);
+}
+
+// 36 characters to 16 bytes. False when they are no UUID. The digits stand at 0-7, 9-12, 14-17, 19-22, 24-35.
+inline bool pack_uuid(const char* text, char* out) {
+  if (text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-') return false;
+  const int64_t second = vector::load_4(text + 9) | vector::load_4(text + 14) << 32;
+  const int64_t third = vector::load_4(text + 19) | vector::load_4(text + 24) << 32;
+  __m128i bad = _mm_setzero_si128();
+  const __m128i begin = _mm_set_epi64x(second, vector::load_8(text));
+  vector::store(vector::pack(begin, _mm_set_epi64x(vector::load_8(text + 28), third), bad), out);
+  return _mm_movemask_epi8(bad) == 0;
+}
+
+// 16 bytes to 36 characters.
+inline void unpack_uuid(const char* bytes, char* out) {
+  __m128i first;
+  __m128i second;
+  vector::unpack(vector::load(bytes), first, second);
+  const auto dash = static_cast<char>(0x80);  // the shuffles leave zero there
+  const __m128i begin =
+      _mm_shuffle_epi8(first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
+  const __m128i middle =
+      _mm_shuffle_epi8(_mm_alignr_epi8(second, first, 14),
+                       _mm_setr_epi8(0, 1, dash, 2, 3, 4, 5, dash, 6, 7, 8, 9, 10, 11, 12, 13));
+  vector::store(_mm_or_si128(begin, _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0)), out);
+  vector::store(_mm_or_si128(middle, _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0)),
+                out + 16);
+  const int end = _mm_cvtsi128_si32(_mm_srli_si128(second, 12));
+  std::memcpy(out + 32, &end, sizeof end);
+}
+
+#else
+
+using plain::pack_32;
+using plain::pack_uuid;
+using plain::unpack_16;
+using plain::unpack_uuid;
+
+#endif
 
 }  // namespace cloakroom::storage::hex

@@ -10,9 +10,6 @@
 namespace cloakroom::storage {
 namespace {
 
-constexpr size_t kUuidText = 36;
-constexpr size_t kUuidBytes = 16;
-constexpr std::string_view kHexDigits = "0123456789abcdef";
 constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 constexpr std::array<uint8_t, 256> inverse(std::string_view digits) {
@@ -22,53 +19,13 @@ constexpr std::array<uint8_t, 256> inverse(std::string_view digits) {
   return table;
 }
 
-constexpr auto kHexValue = inverse(kHexDigits);
 constexpr auto kBase64Value = inverse(kBase64Digits);
-
-uint8_t hex_value(char c) { return kHexValue[static_cast<uint8_t>(c)]; }
-
-uint64_t load4(const char* p) {
-  uint32_t word;
-  std::memcpy(&word, p, sizeof word);
-  return word;
-}
-
-int64_t load8(const char* p) {
-  int64_t word;
-  std::memcpy(&word, p, sizeof word);
-  return word;
-}
-
-__m128i load16(const char* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
-void store16(__m128i bytes, char* p) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes); }
-
-// The digits stand at 0-7, 9-12, 14-17, 19-22 and 24-35 of the text.
-bool pack_uuid(std::string_view text, char* out) {
-  const char* p = text.data();
-  if (p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-') return false;
-  const auto second = static_cast<int64_t>(load4(p + 9) | load4(p + 14) << 32);
-  const auto third = static_cast<int64_t>(load4(p + 19) | load4(p + 24) << 32);
-  __m128i bad = _mm_setzero_si128();
-  const __m128i bytes =
-      hex::pack(_mm_set_epi64x(second, load8(p)), _mm_set_epi64x(load8(p + 28), third), bad);
-  store16(bytes, out);
-  return !hex::is_bad(bad);
-}
 
 bool pack_hex(std::string_view text, char* out) {
   size_t i = 0;
-  __m128i wrong = _mm_setzero_si128();
-  for (; i + 32 <= text.size(); i += 32) {
-    store16(hex::pack(load16(&text[i]), load16(&text[i + 16]), wrong), out + i / 2);
-  }
-  unsigned bad = 0;
-  for (; i < text.size(); i += 2) {
-    const unsigned high = hex_value(text[i]);
-    const unsigned low = hex_value(text[i + 1]);
-    bad |= high | low;
-    out[i / 2] = static_cast<char>(high << 4 | low);
-  }
-  return bad < 16 && !hex::is_bad(wrong);
+  bool fine = true;
+  for (; i + 32 <= text.size(); i += 32) fine = hex::pack_32(&text[i], out + i / 2) && fine;
+  return hex::pack(text.data() + i, text.size() - i, out + i / 2) && fine;
 }
 
 // Returns the packed size, or 0 when the text is not base64url or its last digit has unused bits set.
@@ -109,37 +66,10 @@ size_t unpack_base64url(std::string_view bytes, char* out) {
   return static_cast<size_t>(at - out);
 }
 
-size_t unpack_uuid(std::string_view bytes, char* out) {
-  __m128i first;
-  __m128i second;
-  hex::unpack(load16(bytes.data()), first, second);
-  const auto dash = static_cast<char>(0x80);  // the shuffles leave zero there
-  const __m128i begin =
-      _mm_shuffle_epi8(first, _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, dash, 8, 9, 10, 11, dash, 12, 13));
-  const __m128i middle =
-      _mm_shuffle_epi8(_mm_alignr_epi8(second, first, 14),
-                       _mm_setr_epi8(0, 1, dash, 2, 3, 4, 5, dash, 6, 7, 8, 9, 10, 11, 12, 13));
-  store16(_mm_or_si128(begin, _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, '-', 0, 0, 0, 0, '-', 0, 0)), out);
-  store16(_mm_or_si128(middle, _mm_setr_epi8(0, 0, '-', 0, 0, 0, 0, '-', 0, 0, 0, 0, 0, 0, 0, 0)), out + 16);
-  const int end = _mm_cvtsi128_si32(_mm_srli_si128(second, 12));
-  std::memcpy(out + 32, &end, sizeof end);
-  return kUuidText;
-}
-
 size_t unpack_hex(std::string_view bytes, char* out) {
   size_t i = 0;
-  for (; i + 16 <= bytes.size(); i += 16) {
-    __m128i first;
-    __m128i second;
-    hex::unpack(load16(&bytes[i]), first, second);
-    store16(first, out + 2 * i);
-    store16(second, out + 2 * i + 16);
-  }
-  for (; i < bytes.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(bytes[i]);
-    out[2 * i] = kHexDigits[byte >> 4];
-    out[2 * i + 1] = kHexDigits[byte & 15];
-  }
+  for (; i + 16 <= bytes.size(); i += 16) hex::unpack_16(&bytes[i], out + 2 * i);
+  hex::unpack(bytes.data() + i, bytes.size() - i, out + 2 * i);
   return 2 * bytes.size();
 }
 
@@ -147,7 +77,9 @@ size_t unpack_hex(std::string_view bytes, char* out) {
 
 PackedId pack_id(std::string_view text, char* buffer) {
   const size_t n = text.size();
-  if (n == kUuidText && pack_uuid(text, buffer)) return {IdCodec::kUuid, {buffer, kUuidBytes}};
+  if (n == hex::kUuidText && hex::pack_uuid(text.data(), buffer)) {
+    return {IdCodec::kUuid, {buffer, hex::kUuidBytes}};
+  }
   if (n >= 32 && n <= 64 && n % 2 == 0 && pack_hex(text, buffer)) return {IdCodec::kHex, {buffer, n / 2}};
   if (base64_length(n)) {
     if (const size_t size = pack_base64url(text, buffer)) return {IdCodec::kBase64Url, {buffer, size}};
@@ -158,7 +90,8 @@ PackedId pack_id(std::string_view text, char* buffer) {
 size_t unpack_id(PackedId id, char* out) {
   switch (id.codec) {
     case IdCodec::kUuid:
-      return unpack_uuid(id.bytes, out);
+      hex::unpack_uuid(id.bytes.data(), out);
+      return hex::kUuidText;
     case IdCodec::kBase64Url:
       return unpack_base64url(id.bytes, out);
     case IdCodec::kHex:
@@ -183,7 +116,7 @@ size_t unpacked_size(PackedId id) {
     case IdCodec::kRaw:
       return id.bytes.size();
     case IdCodec::kUuid:
-      return kUuidText;
+      return hex::kUuidText;
     case IdCodec::kHex:
       return id.bytes.size() * 2;
     case IdCodec::kBase64Url:
