@@ -15,6 +15,7 @@
 #include "server/dispatch/redaction.h"
 #include "server/dispatch/worker.h"
 #include "server/stats/log.h"
+#include "storage/base/hex.h"
 #include "storage/keyspace/wall_step.h"
 
 namespace cloakroom::server {
@@ -34,9 +35,7 @@ Narrow at_most(int64_t setting) {
 std::string random_hex(size_t digits) {
   std::string bytes(digits / 2, '\0');
   randombytes_buf(bytes.data(), bytes.size());
-  std::string out;
-  for (const char c : bytes) out += fmt::format("{:02x}", static_cast<uint8_t>(c));
-  return out;
+  return storage::hex::text(bytes);
 }
 
 storage::KeyspaceOptions keyspace_options(const Config& config) {

@@ -154,8 +154,7 @@ Connection::State Connection::run_batch(Slot& slot) {
     State state = State::kPaused;
     if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kPaused, 0)) {
       const auto args = batch.requests[i].args;
-      held_.assign(args.begin(), args.end());
-      client_.set(Client::kPaused, true);
+      hold({args.begin(), args.end()});
     } else {
       state = after_request();
     }
@@ -211,12 +210,24 @@ protocol::ReplyWriter Connection::begin_replies() {
   return protocol::ReplyWriter(thread_.out, client_.resp.load(std::memory_order_relaxed));
 }
 
+// A request may have very many arguments: what they take is counted here, not whenever sizes are published.
+void Connection::hold(std::vector<std::string> args) {
+  held_ = std::move(args);
+  held_bytes_ = 0;
+  for (const std::string& arg : held_) held_bytes_ += sizeof(std::string) + arg.capacity();
+  client_.set(Client::kPaused, true);
+}
+
+std::vector<std::string> Connection::take_held() {
+  held_bytes_ = 0;
+  return std::exchange(held_, {});
+}
+
 Connection::State Connection::run_held() {
-  std::vector<std::string> args = std::exchange(held_, {});
+  std::vector<std::string> args = take_held();
   protocol::ReplyWriter reply = begin_replies();
   if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
-    held_ = std::move(args);
-    client_.set(Client::kPaused, true);
+    hold(std::move(args));
     return State::kPaused;
   }
   return after_request();
@@ -316,16 +327,14 @@ void Connection::over_limit(bool output) {
 }
 
 void Connection::publish_sizes() {
-  size_t held = 0;
-  for (const std::string& arg : held_) held += sizeof(std::string) + arg.capacity();
   const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
   const size_t query = parser_.memory_bytes();
   client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);
   client_.query_memory.store(query, std::memory_order_relaxed);
-  client_.held_bytes.store(held, std::memory_order_relaxed);
+  client_.held_bytes.store(held_bytes_, std::memory_order_relaxed);
   client_.multi_bytes.store(multi, std::memory_order_relaxed);
   client_.output_bytes.store(own_.memory_bytes(), std::memory_order_relaxed);
-  const size_t rest = client_base_bytes(client_) + query + held + multi;
+  const size_t rest = client_base_bytes(client_) + query + held_bytes_ + multi;
   publish_sums(rest + own_.memory_bytes(), rest + own_.own_bytes());
 }
 
@@ -369,7 +378,7 @@ bool Connection::held_by_pause() const {
 // out.
 void Connection::leave_pause() {
   if (!held_by_pause() || !peer_closed_) return;
-  held_.clear();
+  take_held();
   client_.set(Client::kPaused, false);
   state_ = State::kClosing;
 }

@@ -87,6 +87,8 @@ class Connection final : public ClientLink {
   const protocol::OutputLimit& output_limit() const;
   uint64_t output_budget() const;
   void settle(State state);
+  void hold(std::vector<std::string> args);
+  std::vector<std::string> take_held();
   bool held_by_pause() const;
   void leave_pause();
   void read_ahead();
@@ -106,7 +108,8 @@ class Connection final : public ClientLink {
   protocol::RequestParser parser_;
   Client client_;
   protocol::OutputBuffer own_;     // what the socket did not take yet
-  std::vector<std::string> held_;  // a request that CLIENT PAUSE holds back
+  std::vector<std::string> held_;  // a request that is held back
+  size_t held_bytes_ = 0;          // of it
   State state_ = State::kReading;
   // What was last published to the thread's sums.
   uint64_t published_total_ = 0;

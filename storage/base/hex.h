@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 #if defined(__SSSE3__)
@@ -18,15 +19,17 @@ inline constexpr size_t kUuidText = 36;
 inline constexpr size_t kUuidBytes = 16;
 inline constexpr std::string_view kDigits = "0123456789abcdef";
 
+// For each byte its place among the digits, of whatever base; 0xff for what is none of them.
+constexpr std::array<uint8_t, 256> values_of(std::string_view digits) {
+  std::array<uint8_t, 256> table{};
+  for (auto& v : table) v = 0xff;
+  for (size_t i = 0; i < digits.size(); ++i) table[static_cast<uint8_t>(digits[i])] = static_cast<uint8_t>(i);
+  return table;
+}
+
 // 0-15, or more for what is no digit.
 inline unsigned value(char c) {
-  static constexpr auto kValues = [] {
-    std::array<uint8_t, 256> table{};
-    for (auto& v : table) v = 0xff;
-    for (size_t i = 0; i < kDigits.size(); ++i)
-      table[static_cast<uint8_t>(kDigits[i])] = static_cast<uint8_t>(i);
-    return table;
-  }();
+  static constexpr auto kValues = values_of(kDigits);
   return kValues[static_cast<uint8_t>(c)];
 }
 
@@ -48,6 +51,12 @@ inline void unpack(const char* bytes, size_t count, char* out) {
     out[2 * i] = kDigits[byte >> 4];
     out[2 * i + 1] = kDigits[byte & 15];
   }
+}
+
+inline std::string text(std::string_view bytes) {
+  std::string out(2 * bytes.size(), ' ');
+  unpack(bytes.data(), bytes.size(), out.data());
+  return out;
 }
 
 // Digit by digit: what the functions of the same name below do.

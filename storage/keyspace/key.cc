@@ -12,14 +12,7 @@ namespace {
 
 constexpr std::string_view kBase64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-constexpr std::array<uint8_t, 256> inverse(std::string_view digits) {
-  std::array<uint8_t, 256> table{};
-  for (auto& v : table) v = 0xff;
-  for (size_t i = 0; i < digits.size(); ++i) table[static_cast<uint8_t>(digits[i])] = static_cast<uint8_t>(i);
-  return table;
-}
-
-constexpr auto kBase64Value = inverse(kBase64Digits);
+constexpr auto kBase64Value = hex::values_of(kBase64Digits);
 
 bool pack_hex(std::string_view text, char* out) {
   size_t i = 0;

@@ -10,6 +10,7 @@
 #include "server/dispatch/worker.h"
 #include "server/family/admin/server_handlers.h"
 #include "server/family/help.h"
+#include "storage/base/hex.h"
 #include "storage/base/nocase.h"
 
 namespace cloakroom::server {
@@ -29,19 +30,13 @@ constexpr std::string_view kCategories[] = {
     "string",   "bitmap", "hyperloglog", "geo",       "stream",     "pubsub",      "admin",
     "fast",     "slow",   "blocking",    "dangerous", "connection", "transaction", "scripting"};
 
-std::string hex(std::string_view bytes) {
-  std::string out;
-  for (const char c : bytes) out += fmt::format("{:02x}", static_cast<uint8_t>(c));
-  return out;
-}
-
 // SHA-256 of the password as ACL shows it; empty without one.
 std::string password_hash(Context& ctx) {
   const std::string& password = ctx.worker.config().requirepass;
   if (password.empty()) return "";
   unsigned char hash[crypto_hash_sha256_BYTES];
   crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(password.data()), password.size());
-  return hex({reinterpret_cast<const char*>(hash), sizeof hash});
+  return storage::hex::text({reinterpret_cast<const char*>(hash), sizeof hash});
 }
 
 void whoami(Context& ctx) { ctx.reply.bulk("default"); }
@@ -130,7 +125,7 @@ void genpass(Context& ctx) {
   const auto digits = static_cast<size_t>(bits + 3) / 4;
   std::string bytes((digits + 1) / 2, '\0');
   randombytes_buf(bytes.data(), bytes.size());
-  ctx.reply.bulk(hex(bytes).substr(0, digits));
+  ctx.reply.bulk(storage::hex::text(bytes).substr(0, digits));
 }
 
 // Nobody is ever refused: the log is empty.
