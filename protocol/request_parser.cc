@@ -127,7 +127,7 @@ void RequestParser::received(size_t n) {
   }
 }
 
-void RequestParser::park() {
+void RequestParser::keep() {
   const auto left = static_cast<size_t>(end_ - begin_);
   if (left == 0) {
     CLOAKROOM_PROTOCOL_ASSERT(!in_request());

@@ -11,7 +11,7 @@
 //     for (const Request& r : batch) execute(r);           // views are valid until the next call below
 //   } while (status == Status::kMore);
 //   if (status == Status::kError) { reply(parser.error_text()), close after it; }
-//   parser.park();                                         // before anybody else uses scratch
+//   parser.keep();                                         // before anybody else uses scratch
 //
 // Bytes that wait for the rest of their request are kept by the parser (heap, only while there are any), so
 // an idle connection costs sizeof(RequestParser). Progress inside a long request is kept too: total work is
@@ -138,7 +138,7 @@ class RequestParser {
   void unread_after(const RequestBatch& batch, size_t i);
 
   // Moves what is left out of scratch. Ends the validity of all views. Cheap when nothing is left.
-  void park();
+  void keep();
 
   // After kError: the whole text without the leading '-', e.g. "ERR Protocol error: invalid bulk length".
   std::string error_text() const;

@@ -11,8 +11,8 @@ namespace cloakroom::server {
 
 struct ServerState;
 
-// main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version, --help
-// and whatever is wrong with the configuration.
+// main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version,
+// --help and whatever is wrong with the configuration.
 std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
 
 // Makes the process what the configuration says, before there are threads: background, pid file, limit of

@@ -24,11 +24,11 @@ enum Trait : uint32_t {
   // Argument 3 is a member moved between the sets at 1 and 2 (SMOVE).
   kMemberAt3 = 1 << 3,
   kNamesMembers = kMembersFrom2 | kMemberAt3,
-  // Its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY, MOVE): all guards when such a
-  // key is a user-sessions key.
+  // Its write keys may receive a set with any members (SUNIONSTORE, RENAME, COPY, MOVE): all guards when such
+  // a key is a user-sessions key.
   kStoresSet = 1 << 4,
-  // Takes and releases its guards itself: works on the whole keyspace or on keys it does not name (KEYS, INFO,
-  // DEBUG, EXEC ...). EXEC holds all guards for it.
+  // Takes and releases its guards itself: works on the whole keyspace or on keys it does not name (KEYS,
+  // INFO, DEBUG, EXEC ...). EXEC holds all guards for it.
   kOwnGuards = 1 << 5,
   // Reaches beyond the selected database (SELECT, MOVE, COPY): all guards in EXEC.
   kOtherDatabases = 1 << 6,
@@ -68,6 +68,11 @@ struct CommandRow {
   const char* syntax;  // the arguments, in the notation of command_syntax.h: "key value [condition<NX | XX>]"
   uint32_t traits;
   Handler handler;  // null for a container
+
+  bool takes(size_t words) const {
+    const auto least = static_cast<size_t>(arity < 0 ? -arity : arity);
+    return arity < 0 ? words >= least : words == least;
+  }
 };
 
 using CommandRows = std::span<const CommandRow>;

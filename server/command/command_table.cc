@@ -177,6 +177,12 @@ const Command* CommandTable::find(std::string_view name) const {
   return at == by_name_.end() || (at->second->parent != nullptr) ? nullptr : at->second;
 }
 
+const Command* CommandTable::find_line(std::span<const std::string_view> line) const {
+  const Command* command = find(line[0]);
+  if (command == nullptr || command->subcommands.empty() || line.size() < 2) return command;
+  return find_sub(*command, line[1]);
+}
+
 const Command* CommandTable::find_sub(const Command& container, std::string_view name) const {
   for (const Command* sub : container.subcommands) {
     if (equals_nocase(std::string_view(sub->full_name).substr(container.full_name.size() + 1), name))

@@ -74,7 +74,8 @@ struct Command {
   bool has(uint32_t traits) const { return (row->traits & traits) != 0; }
 };
 
-// All commands by name; built once at start from the rows of the families (family/families.h), immutable and thread-safe afterwards.
+// All commands by name; built once at start from the rows of the families (family/families.h), immutable and
+// thread-safe afterwards.
 class CommandTable {
  public:
   // Throws std::logic_error on a malformed row.
@@ -82,7 +83,8 @@ class CommandTable {
 
   // Case-insensitive; null when unknown. Containers are returned as such.
   const Command* find(std::string_view name) const;
-  const Command* find_sub(const Command& container, std::string_view name) const;
+  // Of a request, by its first two words at most; a container alone is returned as such.
+  const Command* find_line(std::span<const std::string_view> line) const;
   // "get" or "config|get".
   const Command* find_full(std::string_view name) const;
   const std::vector<std::unique_ptr<Command>>& all() const {
@@ -105,6 +107,7 @@ class CommandTable {
   void add(const CommandRow& row);
   void index_short_names();
   const Command* find_short(std::string_view name) const;
+  const Command* find_sub(const Command& container, std::string_view name) const;
   void link_subcommands();
 
   struct NoCaseHash {

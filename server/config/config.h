@@ -72,16 +72,6 @@ struct Config {
   int64_t hash_max_listpack_entries = 0;
   int64_t hash_max_listpack_value = 0;
   int64_t set_max_intset_entries = 0;
-  int64_t zset_max_listpack_entries = 0;
-  int64_t zset_max_listpack_value = 0;
-  int64_t list_max_listpack_size = 0;
-  int64_t list_compress_depth = 0;
-  bool lazyfree_lazy_eviction = false;
-  bool lazyfree_lazy_expire = false;
-  bool lazyfree_lazy_server_del = false;
-  bool lazyfree_lazy_user_del = false;
-  bool lazyfree_lazy_user_flush = false;
-  int64_t active_expire_effort = 0;
   uint32_t notify_keyspace_events = 0;  // storage::EventClass | kNotify*
 
   // sessions
@@ -97,7 +87,6 @@ struct Config {
   int64_t latency_monitor_threshold = 0;  // milliseconds; 0: off
   bool latency_tracking = false;
   std::vector<double> latency_tracking_info_percentiles;
-  int64_t busy_reply_threshold = 0;  // milliseconds
   std::string loglevel;
   std::string logfile;
   bool privacy = false;

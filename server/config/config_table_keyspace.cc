@@ -37,29 +37,20 @@ constinit const Row kRows[] = {
         .alias("hash-max-ziplist-value")
         .into<&Config::hash_max_listpack_value>(),
     integer("set-max-intset-entries", "512", 0, INT64_MAX).into<&Config::set_max_intset_entries>(),
-    integer("zset-max-listpack-entries", "128", 0, INT64_MAX)
-        .alias("zset-max-ziplist-entries")
-        .into<&Config::zset_max_listpack_entries>()
-        .not_yet(),
-    memory("zset-max-listpack-value", "64", 0, INT64_MAX)
-        .alias("zset-max-ziplist-value")
-        .into<&Config::zset_max_listpack_value>()
-        .not_yet(),
-    integer("list-max-listpack-size", "-2", INT32_MIN, kIntMax)
-        .alias("list-max-ziplist-size")
-        .into<&Config::list_max_listpack_size>()
-        .not_yet(),
-    integer("list-compress-depth", "0", 0, kIntMax).into<&Config::list_compress_depth>().not_yet(),
+    integer("zset-max-listpack-entries", "128", 0, INT64_MAX).alias("zset-max-ziplist-entries").not_yet(),
+    memory("zset-max-listpack-value", "64", 0, INT64_MAX).alias("zset-max-ziplist-value").not_yet(),
+    integer("list-max-listpack-size", "-2", INT32_MIN, kIntMax).alias("list-max-ziplist-size").not_yet(),
+    integer("list-compress-depth", "0", 0, kIntMax).not_yet(),
     memory("hll-sparse-max-bytes", "3000", 0, INT64_MAX),
     memory("stream-node-max-bytes", "4096", 0, INT64_MAX),
     integer("stream-node-max-entries", "100", 0, INT64_MAX),
 
-    integer("active-expire-effort", "1", 1, 10).into<&Config::active_expire_effort>().not_yet(),
-    boolean("lazyfree-lazy-eviction", false).into<&Config::lazyfree_lazy_eviction>().not_yet(),
-    boolean("lazyfree-lazy-expire", false).into<&Config::lazyfree_lazy_expire>().not_yet(),
-    boolean("lazyfree-lazy-server-del", false).into<&Config::lazyfree_lazy_server_del>().not_yet(),
-    boolean("lazyfree-lazy-user-del", false).into<&Config::lazyfree_lazy_user_del>().not_yet(),
-    boolean("lazyfree-lazy-user-flush", false).into<&Config::lazyfree_lazy_user_flush>().not_yet(),
+    integer("active-expire-effort", "1", 1, 10).not_yet(),
+    boolean("lazyfree-lazy-eviction", false).not_yet(),
+    boolean("lazyfree-lazy-expire", false).not_yet(),
+    boolean("lazyfree-lazy-server-del", false).not_yet(),
+    boolean("lazyfree-lazy-user-del", false).not_yet(),
+    boolean("lazyfree-lazy-user-flush", false).not_yet(),
     special("notify-keyspace-events", "", kNotifyEvents).into<&Config::notify_keyspace_events>().not_yet(),
 
     boolean("activerehashing", true),

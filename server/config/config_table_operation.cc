@@ -50,10 +50,7 @@ constinit const Row kRows[] = {
     special("latency-tracking-info-percentiles", "50 99 99.9", kPercentiles)
         .flags(kManyWords)
         .into(store_percentiles),
-    integer("busy-reply-threshold", "5000", 0, INT64_MAX)
-        .alias("lua-time-limit")
-        .into<&Config::busy_reply_threshold>()
-        .not_yet(),
+    integer("busy-reply-threshold", "5000", 0, INT64_MAX).alias("lua-time-limit").not_yet(),
 
     choice("loglevel", "notice", "debug, verbose, notice, warning").into<&Config::loglevel>(),
     text("logfile").flags(kImmutable).into<&Config::logfile>(),

@@ -67,7 +67,7 @@ bool reject_for_memory(Context& ctx) {
       return false;
     case MemoryLimit::Verdict::kWait:
       worker.memory_limit.wait(ctx.client);
-      throw HeldBack{};
+      throw Parked{};
     case MemoryLimit::Verdict::kRefuse:
       break;
   }
@@ -105,9 +105,7 @@ bool reject_unauthenticated(Context& ctx) {
 bool reject(Context& ctx) {
   const Command& command = ctx.command;
   const Client& client = ctx.client;
-  const int arity = ctx.row.arity;
-  const auto count = static_cast<int>(ctx.args.size());
-  if (__builtin_expect((arity > 0 && count != arity) || count < -arity, 0)) {
+  if (__builtin_expect(!ctx.row.takes(ctx.args.size()), 0)) {
     return reject_with(ctx, fmt::format("ERR wrong number of arguments for '{}' command", command.full_name));
   }
   if (__builtin_expect(command.is(kAdmin), 0) && reject_debug(ctx)) return true;
@@ -156,12 +154,12 @@ void respect_pause(const Context& ctx) {
   if (ctx.command.has(kRunsQueue) && ctx.client.transaction != nullptr) {
     writes = ctx.client.transaction->writes();
   }
-  if (mode == Pause::kPauseAll || writes) throw HeldBack{};
+  if (mode == Pause::kPauseAll || writes) throw Parked{};
 }
 
-void hold_back_a_turn(const Context& ctx) {
+void park_for_a_turn(const Context& ctx) {
   ctx.worker.resume_next_turn(ctx.client);
-  throw HeldBack{};
+  throw Parked{};
 }
 
 }  // namespace cloakroom::server

@@ -20,21 +20,21 @@
 
 namespace cloakroom::server {
 
-// A command may not begin: see Outcome::kPaused. Nothing has been changed.
-struct HeldBack {};
+// A command may not begin: see Outcome::kParked. Nothing has been changed.
+struct Parked {};
 
-// True when the command was answered with an error and may not run. Throws HeldBack when it waits for memory.
+// True when the command was answered with an error and may not run. Throws Parked when it waits for memory.
 bool reject(Context& ctx);
 // Answers what is no command, or no subcommand of one.
 void reject_unknown(Worker& worker, Client& client, std::span<const std::string_view> args,
                     protocol::ReplyWriter& reply);
 
-// Throws HeldBack when CLIENT PAUSE holds the command back. Asked without guards, for cheapness, and again
+// Throws Parked when CLIENT PAUSE keeps the command waiting. Asked without guards, for cheapness, and again
 // once those of the command are held, when the answer is final.
 void respect_pause(const Context& ctx);
 
-// Throws HeldBack and has the command run again behind what others have ready: it has ended as much of what
+// Throws Parked and has the command run again behind what others have ready: it has ended as much of what
 // was due as one may at once (guard_plan.h).
-[[noreturn]] void hold_back_a_turn(const Context& ctx);
+[[noreturn]] void park_for_a_turn(const Context& ctx);
 
 }  // namespace cloakroom::server

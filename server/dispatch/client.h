@@ -33,9 +33,9 @@ class Client {
     kReplySkip = 1 << 9,      // ... is now being skipped
     kAuthenticated = 1 << 10,
     kDirtyExec = 1 << 11,  // a command failed while queueing
-    kPaused = 1 << 12,     // waits for the end of CLIENT PAUSE, for memory, or for what is due
+    kParked = 1 << 12,     // waits for the end of CLIENT PAUSE, for memory, or for what is due
     kWaitsForRoom = 1 << 13,
-    kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (hold_back_a_turn())
+    kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (park_for_a_turn())
   };
 
   // What other threads may read, but as one consistent set of strings.
@@ -90,7 +90,7 @@ class Client {
   // As of the last batch, for CLIENT LIST.
   std::atomic<uint64_t> query_bytes{0};
   std::atomic<uint64_t> query_memory{0};
-  std::atomic<uint64_t> held_bytes{0};    // of a request that waits
+  std::atomic<uint64_t> parked_bytes{0};  // of a request that waits
   std::atomic<uint64_t> multi_bytes{0};   // of queued commands and watched keys
   std::atomic<uint64_t> output_bytes{0};  // shared values included
   std::atomic<uint32_t> multi_count{0};   // queued commands

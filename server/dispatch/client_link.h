@@ -10,7 +10,7 @@ class ClientLink {
  public:
   // Sends bytes behind what was answered before. May close it.
   virtual void push(std::string_view bytes) = 0;
-  // Goes on with the request that is held back, if one is (Outcome::kPaused). May close it.
+  // Goes on with the request that is parked, if one is (Outcome::kParked). May close it.
   virtual void resume() = 0;
   // At once: what was not sent is dropped.
   virtual void close() = 0;

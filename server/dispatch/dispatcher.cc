@@ -11,12 +11,6 @@ namespace cloakroom::server {
 
 Dispatcher::Dispatcher(ServerState& server, Worker& worker) : server_(server), worker_(worker) {}
 
-const Command* Dispatcher::find_command(std::span<const std::string_view> args) const {
-  const Command* command = server_.commands.find(args[0]);
-  if (command == nullptr || command->subcommands.empty() || args.size() < 2) return command;
-  return server_.commands.find_sub(*command, args[1]);
-}
-
 void Dispatcher::begin_turn() {
   worker_.refresh_config();
   clock_cycles_ = cycle_count();
@@ -30,7 +24,7 @@ void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {
   for (size_t i = 0; i < batch.requests.size(); ++i) {
     const std::span<const std::string_view> args = batch.requests[i].args;
     PreparedBatch::Item& item = batch.items[i];
-    item.command = find_command(args);
+    item.command = server_.commands.find_line(args);
     item.has_key = item.command != nullptr && item.command->first_key == 1 && args.size() > 1;
     if (!item.has_key) continue;
     access.schema().fill(batch.first_keys[i], args[1]);
@@ -54,12 +48,12 @@ Outcome Dispatcher::dispatch(Client& client, const PreparedBatch& batch, size_t 
                            item.has_key ? &batch.first_keys[index] : nullptr, &request, reply);
 }
 
-Outcome Dispatcher::dispatch_held(Client& client, const std::vector<std::string>& args,
-                                  protocol::ReplyWriter& reply) {
+Outcome Dispatcher::dispatch_parked(Client& client, const std::vector<std::string>& args,
+                                    protocol::ReplyWriter& reply) {
   command_cycles_ = cycle_count();
   worker_.access.read_clock();
   const std::vector<std::string_view> views(args.begin(), args.end());
-  return dispatch_prepared(client, find_command(views), views, nullptr, nullptr, reply);
+  return dispatch_prepared(client, server_.commands.find_line(views), views, nullptr, nullptr, reply);
 }
 
 Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command,
@@ -77,7 +71,7 @@ Outcome Dispatcher::dispatch_prepared(Client& client, const Command* command,
                 *command, args,    reply,  keys_,          request};
     outcome = dispatch_known(client, *command, ctx);
   }
-  if (outcome == Outcome::kPaused) return outcome;
+  if (outcome == Outcome::kParked) return outcome;
   const uint32_t after = client.flags.load(std::memory_order_relaxed);
   if (__builtin_expect((flags | after) & (Client::kReplyOff | Client::kReplySkip | Client::kReplySkipNext),
                        0)) {
@@ -94,9 +88,9 @@ Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Conte
     if (reject(ctx)) return Outcome::kDone;
     respect_pause(ctx);
     return queue_or_call(client, command, ctx);
-  } catch (const HeldBack&) {
+  } catch (const Parked&) {
     worker_.access.finish();
-    return Outcome::kPaused;
+    return Outcome::kParked;
   }
 }
 
@@ -117,7 +111,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
     ctx.row.handler(ctx);
     return;
   }
-  if (!storage::take_guards(ctx.access, plan)) hold_back_a_turn(ctx);
+  if (!storage::take_guards(ctx.access, plan)) park_for_a_turn(ctx);
   respect_pause(ctx);
   for (;;) {
     try {
@@ -125,7 +119,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
       return;
     } catch (const storage::GuardsNeeded& needed) {
       ctx.access.finish();
-      if (!storage::take_guards_again(ctx.access, plan, needed.shards)) hold_back_a_turn(ctx);
+      if (!storage::take_guards_again(ctx.access, plan, needed.shards)) park_for_a_turn(ctx);
     }
   }
 }
@@ -152,6 +146,7 @@ void Dispatcher::run_queued(Client& client, const Command& command, std::span<co
   keys_.start(worker_.access.schema(), first_key);
   Context ctx{server_, worker_, client, worker_.access, *command.row, command, args, reply, keys_, nullptr};
   worker_.access.select(client.db.load(std::memory_order_relaxed));
+  worker_.access.next_command();
   const uint64_t errors_before = reply.errors();
   command.row->handler(ctx);
   show_monitors(ctx);

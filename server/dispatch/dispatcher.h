@@ -21,7 +21,7 @@ struct ServerState;
 
 enum class Outcome : uint8_t {
   kDone,    // replied (or muted); look at the client's close flags
-  kPaused,  // not begun: CLIENT PAUSE, a full memory or much that is due holds it back
+  kParked,  // not begun: waits for the end of CLIENT PAUSE, for memory or for what is due
 };
 
 // The requests of one read, with what the dispatcher finds out about them before any of them runs. Reused;
@@ -56,13 +56,12 @@ class Dispatcher {
   // Starts loading the entries of requests [from, from + kWindow); their buckets have arrived.
   void prefetch_entries(const Client& client, const PreparedBatch& batch, size_t from);
   Outcome dispatch(Client& client, const PreparedBatch& batch, size_t index, protocol::ReplyWriter& reply);
-  // A request that was kPaused before, from a copy of its arguments.
-  Outcome dispatch_held(Client& client, const std::vector<std::string>& args, protocol::ReplyWriter& reply);
+  // A request that was kParked before, from a copy of its arguments.
+  Outcome dispatch_parked(Client& client, const std::vector<std::string>& args, protocol::ReplyWriter& reply);
 
   // Runs a queued command of EXEC: all guards it may need are held. `first_key`: that of argument 1, or null.
   void run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
                   const storage::KeyRef* first_key, protocol::ReplyWriter& reply);
-  const Command* find_command(std::span<const std::string_view> args) const;
   uint64_t last_cycles() const { return command_cycles_; }  // when the last command ended
 
  private:

@@ -44,7 +44,7 @@ class MemoryLimit {
 
   // Before a command, of which `argument_bytes` are not yet counted anywhere. `grows`: it may take memory.
   Verdict admit(bool grows, size_t argument_bytes);
-  // The client's connection pauses (Outcome::kPaused) and goes on once there is room.
+  // The client is parked (Outcome::kParked) and goes on once there is room.
   void wait(Client& client);
   // Begins to evict between commands if memory is over the limit.
   void look();

@@ -23,8 +23,8 @@ namespace cloakroom::server {
 struct ServerState;
 
 // What one thread needs to run commands: its window on the keyspace, its statistics, its mailbox. The loop
-// that runs it, and whatever waits in it, are the heir's. Everything here is the thread's own except what says
-// otherwise.
+// that runs it, and whatever waits in it, are the heir's. Everything here is the thread's own except what
+// says otherwise.
 struct Worker {
   Worker(ServerState& server, uint32_t index);
   virtual ~Worker() = default;
@@ -57,7 +57,7 @@ struct Worker {
   // Of its own clients, the first unless it is gone.
   void close_client(uint64_t id);
   void set_monitor(Client& client, bool on);
-  // Has the client, which is held back, go on behind what is ready now.
+  // Has the client, which is parked, go on behind what is ready now.
   void resume_next_turn(Client& client);
   // Forgets what a client that goes away has in shared places: watched keys, MONITOR. No guards are held.
   void forget(Client& client);

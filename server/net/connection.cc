@@ -1,9 +1,5 @@
 #include "server/net/connection.h"
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/post.hpp>
@@ -30,11 +26,12 @@ constexpr int kReadsAhead = 8;  // then others have their turn
 
 }  // namespace
 
-Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
+Connection::Connection(IoThread& thread, std::unique_ptr<Socket> socket, Client::Texts texts)
     : thread_(thread),
+      socket_(std::move(socket)),
       parser_(thread.server.parser_limits),
       client_(thread.server.clients.next_id(), thread, *this, std::move(texts), thread.steady_ms()) {
-  client_.fd = fd;
+  client_.fd = socket_->descriptor();
   thread.refresh_config();  // a password may just have been set
   const bool open = thread.config().requirepass.empty();
   client_.set(Client::kAuthenticated, open);
@@ -43,25 +40,25 @@ Connection::Connection(IoThread& thread, int fd, Client::Texts texts)
   thread.server.clients.add(client_);
 }
 
-Connection::~Connection() { CLOAKROOM_ASSERT(closed_); }
+Connection::~Connection() { CLOAKROOM_ASSERT(closed()); }
 
 void Connection::on_readable() {
   more_ = true;
   if (state_ == State::kReading) {
     ask_for_turn(false);
-  } else if (held_by_pause()) {
+  } else if (parked_by_pause()) {
     read_ahead();
   }
 }
 
 void Connection::ask_for_turn(bool goes_on) {
-  if (closed_ || std::exchange(queued_, true)) return;
+  if (closed() || std::exchange(queued_, true)) return;
   thread_.queue_turn(*this, goes_on);
 }
 
 bool Connection::fetch(Slot& slot) {
   queued_ = false;
-  if (closed_ || state_ != State::kReading) return false;
+  if (closed() || state_ != State::kReading) return false;
   if (std::exchange(unparsed_, false)) {
     parse(slot);
     if (!slot.batch.requests.empty() || slot.status != protocol::RequestParser::Status::kIncomplete) {
@@ -83,15 +80,11 @@ bool Connection::receive(Slot& slot) {
 // Reads once into the parser's memory or `scratch`. What failed is closed.
 Connection::Read Connection::read_into(std::span<char> scratch) {
   const std::span<char> room = parser_.read_target(scratch);
-  ssize_t n = 0;
-  do {
-    n = ::recv(client_.fd, room.data(), room.size(), MSG_DONTWAIT);
-  } while (n < 0 && errno == EINTR);
+  const ssize_t n = socket_->receive(room);
   if (n <= 0) {
-    const bool later = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    parser_.park();
+    parser_.keep();
     more_ = false;
-    if (n < 0 && !later) close();
+    if (n < 0 && n != -EAGAIN) close();
     return n == 0 ? Read::kEnd : Read::kNothing;
   }
   more_ = static_cast<size_t>(n) == room.size() || peer_closed_;
@@ -108,9 +101,9 @@ void Connection::parse(Slot& slot) {
 }
 
 void Connection::serve(Slot& slot) {
-  if (closed_) return;
+  if (closed()) return;
   thread_.slice.begin(thread_.server.slice_cycles.load(std::memory_order_relaxed));
-  const auto goes_on = [&] { return !closed_ && state_ == State::kReading; };
+  const auto goes_on = [&] { return !closed() && state_ == State::kReading; };
   do {
     settle(run_batches(slot));
   } while (goes_on() && !unparsed_ && more_ && !thread_.slice.over(cycle_count()) && receive(slot));
@@ -133,12 +126,12 @@ Connection::State Connection::run_batches(Slot& slot) {
     protocol::ReplyWriter(thread_.out).error(parser_.error_text());
     state = State::kClosing;
   }
-  if (closed_) return state;
+  if (closed()) return state;
   const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
   if (!unparsed_ && parser_.buffered_bytes() > limit) {
     over_limit(false);
   } else {
-    parser_.park();
+    parser_.keep();
   }
   return state;
 }
@@ -150,11 +143,11 @@ Connection::State Connection::run_batch(Slot& slot) {
     if (i % Dispatcher::kWindow == 0 && (i > 0 || !slot.prefetched)) {
       thread_.dispatcher.prefetch_entries(client_, batch, i);
     }
-    CLOAKROOM_ASSERT(!closed_);
-    State state = State::kPaused;
-    if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kPaused, 0)) {
+    CLOAKROOM_ASSERT(!closed());
+    State state = State::kParked;
+    if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kParked, 0)) {
       const auto args = batch.requests[i].args;
-      hold({args.begin(), args.end()});
+      park({args.begin(), args.end()});
     } else {
       state = after_request();
     }
@@ -187,8 +180,8 @@ Connection::State Connection::after_long_reply() {
   } else {
     send(thread_.out);
   }
-  if (closed_) return State::kClosing;
-  return own_.empty() ? State::kReading : State::kDraining;
+  if (closed()) return State::kClosing;
+  return unsent_.empty() ? State::kReading : State::kDraining;
 }
 
 const protocol::OutputLimit& Connection::output_limit() const {
@@ -211,24 +204,24 @@ protocol::ReplyWriter Connection::begin_replies() {
 }
 
 // A request may have very many arguments: what they take is counted here, not whenever sizes are published.
-void Connection::hold(std::vector<std::string> args) {
-  held_ = std::move(args);
-  held_bytes_ = 0;
-  for (const std::string& arg : held_) held_bytes_ += sizeof(std::string) + arg.capacity();
-  client_.set(Client::kPaused, true);
+void Connection::park(std::vector<std::string> args) {
+  parked_ = std::move(args);
+  parked_bytes_ = 0;
+  for (const std::string& arg : parked_) parked_bytes_ += sizeof(std::string) + arg.capacity();
+  client_.set(Client::kParked, true);
 }
 
-std::vector<std::string> Connection::take_held() {
-  held_bytes_ = 0;
-  return std::exchange(held_, {});
+std::vector<std::string> Connection::take_parked() {
+  parked_bytes_ = 0;
+  return std::exchange(parked_, {});
 }
 
-Connection::State Connection::run_held() {
-  std::vector<std::string> args = take_held();
+Connection::State Connection::run_parked() {
+  std::vector<std::string> args = take_parked();
   protocol::ReplyWriter reply = begin_replies();
-  if (thread_.dispatcher.dispatch_held(client_, args, reply) == Outcome::kPaused) {
-    hold(std::move(args));
-    return State::kPaused;
+  if (thread_.dispatcher.dispatch_parked(client_, args, reply) == Outcome::kParked) {
+    park(std::move(args));
+    return State::kParked;
   }
   return after_request();
 }
@@ -237,54 +230,51 @@ Connection::State Connection::run_held() {
 void Connection::settle(State state) {
   state_ = state;
   thread_.wake_others();
-  if (client_.is(Client::kCloseNow) || (state == State::kPaused && peer_gone_)) close();
+  if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) close();
   leave_pause();
   send(thread_.out);
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
-  if (closed_) return;
+  if (closed()) return;
   publish_sizes();
-  if (state_ == State::kClosing && own_.empty()) {
+  if (state_ == State::kClosing && unsent_.empty()) {
     close();
-  } else if (!own_.empty() && state_ == State::kReading) {
+  } else if (!unsent_.empty() && state_ == State::kReading) {
     state_ = State::kDraining;
-  } else if (held_by_pause()) {
+  } else if (parked_by_pause()) {
     read_ahead();
   }
 }
 
-// What held the connection back is over: runs what is held; what is buffered and unread has its turn.
+// What kept the connection waiting is over: runs what is parked; what is buffered and unread has its turn.
 void Connection::go_on() {
   state_ = State::kReading;
-  if (!held_.empty()) {
+  if (!parked_.empty()) {
     thread_.dispatcher.begin_turn();
-    settle(run_held());
+    settle(run_parked());
   }
   if (state_ == State::kReading && (unparsed_ || more_)) ask_for_turn(true);
 }
 
 void Connection::send(protocol::OutputBuffer& out) {
-  if (out.empty() || closed_) return;
-  if (!own_.empty() && &out != &own_) {
-    own_.append(std::move(out));
+  if (out.empty() || closed()) return;
+  if (!unsent_.empty() && &out != &unsent_) {
+    unsent_.append(std::move(out));
     check_output_limit();
     return;
   }
   std::array<iovec, kMaxPieces> pieces;
   while (!out.empty()) {
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = out.gather(pieces);
-    const ssize_t n = ::sendmsg(client_.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t n = socket_->send(std::span(pieces).first(out.gather(pieces)));
     if (n >= 0) {
       thread_.stats.bytes_out.add(static_cast<uint64_t>(n));
       thread_.stats.writes.add();
-      out.consume(static_cast<size_t>(n), &out == &own_ ? 0 : kKeepOutBytes);
-    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      if (&out != &own_) own_.append(std::move(out));
+      out.consume(static_cast<size_t>(n), &out == &unsent_ ? 0 : kKeepOutBytes);
+    } else if (n == -EAGAIN) {
+      if (&out != &unsent_) unsent_.append(std::move(out));
       check_output_limit();
       return;
-    } else if (errno != EINTR) {
-      if (&out != &own_) out.clear(kKeepOutBytes);
+    } else {
+      if (&out != &unsent_) out.clear(kKeepOutBytes);
       close();
       return;
     }
@@ -292,10 +282,10 @@ void Connection::send(protocol::OutputBuffer& out) {
 }
 
 void Connection::on_writable() {
-  if (closed_ || own_.empty()) return;
-  send(own_);
-  if (!closed_) publish_sizes();
-  if (closed_ || !own_.empty()) return;
+  if (closed() || unsent_.empty()) return;
+  send(unsent_);
+  if (!closed()) publish_sizes();
+  if (closed() || !unsent_.empty()) return;
   if (state_ == State::kClosing) {
     close();
   } else if (state_ == State::kDraining) {
@@ -304,17 +294,17 @@ void Connection::on_writable() {
 }
 
 void Connection::push(std::string_view bytes) {
-  if (closed_) return;
+  if (closed()) return;
   protocol::OutputBuffer out;
   out.append(bytes);
   send(out);
-  if (!closed_ && own_.size() > output_budget()) over_limit(true);
-  if (!closed_) publish_sizes();
+  if (!closed() && unsent_.size() > output_budget()) over_limit(true);
+  if (!closed()) publish_sizes();
 }
 
 void Connection::check_output_limit() {
   const int64_t now_s = thread_.server.clock.monotonic_us() / 1'000'000;
-  const auto action = client_.output_limit.step(output_limit(), now_s, own_.memory_bytes());
+  const auto action = client_.output_limit.step(output_limit(), now_s, unsent_.memory_bytes());
   if (action == protocol::OutputLimitState::Action::kClose) over_limit(true);
 }
 
@@ -331,11 +321,11 @@ void Connection::publish_sizes() {
   const size_t query = parser_.memory_bytes();
   client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);
   client_.query_memory.store(query, std::memory_order_relaxed);
-  client_.held_bytes.store(held_bytes_, std::memory_order_relaxed);
+  client_.parked_bytes.store(parked_bytes_, std::memory_order_relaxed);
   client_.multi_bytes.store(multi, std::memory_order_relaxed);
-  client_.output_bytes.store(own_.memory_bytes(), std::memory_order_relaxed);
-  const size_t rest = client_base_bytes(client_) + query + held_bytes_ + multi;
-  publish_sums(rest + own_.memory_bytes(), rest + own_.own_bytes());
+  client_.output_bytes.store(unsent_.memory_bytes(), std::memory_order_relaxed);
+  const size_t rest = client_base_bytes(client_) + query + parked_bytes_ + multi;
+  publish_sums(rest + unsent_.memory_bytes(), rest + unsent_.own_bytes());
 }
 
 void Connection::publish_sums(uint64_t total, uint64_t own) {
@@ -346,17 +336,17 @@ void Connection::publish_sums(uint64_t total, uint64_t own) {
   published_own_ = own;
 }
 
-bool Connection::needs_tick() const { return !own_.empty() || thread_.config().timeout_s > 0; }
+bool Connection::needs_tick() const { return !unsent_.empty() || thread_.config().timeout_s > 0; }
 
 void Connection::tick(int64_t now_ms) {
-  if (closed_) return;
+  if (closed()) return;
   const int64_t timeout_ms = thread_.config().timeout_s * 1000;
   const int64_t idle_ms = now_ms - client_.last_interaction_ms.load(std::memory_order_relaxed);
-  const bool waits = client_.is(Client::kMonitor) || state_ == State::kPaused;
+  const bool waits = client_.is(Client::kMonitor) || state_ == State::kParked;
   if (timeout_ms > 0 && idle_ms > timeout_ms && !waits) {
     log(LogLevel::kVerbose, "Closing idle client");
     close();
-  } else if (!own_.empty()) {
+  } else if (!unsent_.empty()) {
     check_output_limit();
   }
 }
@@ -364,31 +354,31 @@ void Connection::tick(int64_t now_ms) {
 void Connection::peer_closed() {
   peer_closed_ = true;
   leave_pause();
-  if (state_ == State::kClosing && own_.empty()) close();
+  if (state_ == State::kClosing && unsent_.empty()) close();
 }
 
 // One that waits for memory or for a turn is not paused: it may only have closed its sending side, and waits
 // for its reply.
-bool Connection::held_by_pause() const {
-  return !closed_ && state_ == State::kPaused && !client_.is(Client::kWaitsForRoom) &&
+bool Connection::parked_by_pause() const {
+  return !closed() && state_ == State::kParked && !client_.is(Client::kWaitsForRoom) &&
          !client_.is(Client::kWaitsForTurn);
 }
 
-// As Redis: at the end of the stream what a pause holds back is dropped; what was answered before still goes
-// out.
+// As Redis: at the end of the stream what a pause keeps waiting is dropped; what was answered before still
+// goes out.
 void Connection::leave_pause() {
-  if (!held_by_pause() || !peer_closed_) return;
-  take_held();
-  client_.set(Client::kPaused, false);
+  if (!parked_by_pause() || !peer_closed_) return;
+  take_parked();
+  client_.set(Client::kParked, false);
   state_ = State::kClosing;
 }
 
-// While a pause holds the connection back, what comes is read and kept, for the end of the stream is behind
-// it.
+// While a pause keeps the connection waiting, what comes is read and kept, for the end of the stream is
+// behind it.
 void Connection::read_ahead() {
   std::array<char, IoThread::kScratchBytes> scratch;
   const auto limit = static_cast<size_t>(thread_.config().client_query_buffer_limit);
-  for (int i = 0; more_ && held_by_pause(); ++i) {
+  for (int i = 0; more_ && parked_by_pause(); ++i) {
     if (i == kReadsAhead) {
       boost::asio::post(thread_.context, [&thread = thread_, id = client_.id] {
         const auto at = thread.connections.find(id);
@@ -399,7 +389,7 @@ void Connection::read_ahead() {
     const Read got = read_into(scratch);
     if (got == Read::kEnd) return peer_closed();
     if (got != Read::kBytes) return;
-    parser_.park();
+    parser_.keep();
     unparsed_ = true;
     if (parser_.buffered_bytes() > limit) return over_limit(false);
     publish_sizes();
@@ -409,24 +399,23 @@ void Connection::read_ahead() {
 void Connection::peer_gone() {
   peer_closed_ = true;
   peer_gone_ = true;
-  if (state_ == State::kPaused) close();  // nobody waits for what is held back
+  if (state_ == State::kParked) close();  // nobody waits for the answer
 }
 
 void Connection::resume() {
-  if (state_ != State::kPaused || closed_) return;
-  client_.set(Client::kPaused, false);
+  if (state_ != State::kParked || closed()) return;
+  client_.set(Client::kParked, false);
   go_on();
 }
 
 void Connection::close() {
-  if (closed_) return;
-  closed_ = true;
-  own_.clear();
+  if (closed()) return;
+  unsent_.clear();
   publish_sums(0, 0);
   thread_.server.clients.remove(client_);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);
   thread_.forget(client_);
-  ::close(client_.fd);  // last: who sees it closed finds nothing of the client
+  socket_.reset();  // last: who sees it closed finds nothing of the client
   auto self = thread_.connections.extract(client_.id);
   thread_.closed.push_back(std::move(self.mapped()));
 }

@@ -2,11 +2,11 @@
 // tells it when its socket is ready (socket_poller.h); the connection asks for a turn (IoThread::queue_turn).
 // A turn is bounded: what is left then, parsed or not, read or not, has the next one behind the others that
 // wait. The thread fetches the requests of several connections, and then has each serve its own. An idle
-// connection holds no buffer: bytes are read into a slot of the thread's and parked only when a request is
+// connection holds no buffer: bytes are read into a slot of the thread's and kept only when a request is
 // partial or the turn was over.
 //
-//                      a request is held back (CLIENT PAUSE, memory, what is due)
-//              +-----------------------------------------------> kPaused --+
+//                      a request is parked (CLIENT PAUSE, memory, what is due)
+//              +-----------------------------------------------> kParked --+
 //              |                            resume()                       |
 //   begin -> kReading <------------------------------------------ + -------+
 //              |   |   <-- all was taken ------- kDraining        |        |
@@ -15,11 +15,12 @@
 //              +--- QUIT, protocol error ... --> kClosing <-------+        v
 //                                                    +--- all is sent --> closed
 //
-// close() leads to closed from anywhere. Kept between turns: a request that is held back (held_), bytes that are
-// parsed no further (the parser, unparsed_), replies the socket did not take (own_).
+// close() leads to closed from anywhere. Kept between turns: a request that may not begin (parked_), bytes
+// that are parsed no further (the parser, unparsed_), replies the socket did not take (unsent_).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,14 +32,14 @@
 #include "server/dispatch/client.h"
 #include "server/dispatch/client_link.h"
 #include "server/net/io_thread.h"
+#include "server/net/socket.h"
 
 namespace cloakroom::server {
 
 // All members belong to the connection's own thread.
 class Connection final : public ClientLink {
  public:
-  // Takes over the descriptor, which is non-blocking.
-  Connection(IoThread& thread, int fd, Client::Texts texts);
+  Connection(IoThread& thread, std::unique_ptr<Socket> socket, Client::Texts texts);
   ~Connection();  // it is closed
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -51,7 +52,7 @@ class Connection final : public ClientLink {
   // is nothing to serve.
   bool fetch(IoThread::Slot& slot);
   // The peer will send no more: what it sent is read to its end, as no further event will tell.
-  // It closes one that CLIENT PAUSE holds back.
+  // It closes one that CLIENT PAUSE keeps waiting.
   void peer_closed();
   // The peer neither sends nor reads any more.
   void peer_gone();
@@ -59,37 +60,37 @@ class Connection final : public ClientLink {
   void serve(IoThread::Slot& slot);
   void on_writable();
   // Drops what is not yet sent and forgets the client everywhere. It may happen in any send(): whoever sends
-  // looks at closed_ before it goes on.
+  // looks at closed() before it goes on.
   void close() override;
-  bool closed() const { return closed_; }
+  bool closed() const { return socket_ == nullptr; }
   // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
   void push(std::string_view bytes) override;
   bool needs_tick() const;
   void tick(int64_t now_ms);  // once a second: idle timeout, output limits
   void resume() override;
-  size_t base_bytes() const override { return sizeof(Connection); }
+  size_t base_bytes() const override { return sizeof(Connection) + sizeof(KernelSocket); }
 
  private:
   using Slot = IoThread::Slot;
   enum class State : uint8_t {
     kReading,
     kDraining,  // the client must take its replies before more is read
-    kPaused,    // CLIENT PAUSE holds back held_
+    kParked,    // parked_ may not begin yet
     kClosing,   // closes once the replies are out
   };
 
   State run_batches(Slot& slot);
   State run_batch(Slot& slot);
-  State run_held();
+  State run_parked();
   State after_request();
   State after_long_reply();
   protocol::ReplyWriter begin_replies();
   const protocol::OutputLimit& output_limit() const;
   uint64_t output_budget() const;
   void settle(State state);
-  void hold(std::vector<std::string> args);
-  std::vector<std::string> take_held();
-  bool held_by_pause() const;
+  void park(std::vector<std::string> args);
+  std::vector<std::string> take_parked();
+  bool parked_by_pause() const;
   void leave_pause();
   void read_ahead();
   bool receive(Slot& slot);
@@ -105,11 +106,12 @@ class Connection final : public ClientLink {
   void publish_sums(uint64_t total, uint64_t own);
 
   IoThread& thread_;
+  std::unique_ptr<Socket> socket_;  // null when it is closed
   protocol::RequestParser parser_;
   Client client_;
-  protocol::OutputBuffer own_;     // what the socket did not take yet
-  std::vector<std::string> held_;  // a request that is held back
-  size_t held_bytes_ = 0;          // of it
+  protocol::OutputBuffer unsent_;    // what the socket did not take yet
+  std::vector<std::string> parked_;  // a request that may not begin yet
+  size_t parked_bytes_ = 0;          // of it
   State state_ = State::kReading;
   // What was last published to the thread's sums.
   uint64_t published_total_ = 0;
@@ -119,7 +121,6 @@ class Connection final : public ClientLink {
   bool more_ = false;         // the socket may hold bytes, and no event will tell
   bool peer_closed_ = false;  // end of stream or error seen by the poller
   bool peer_gone_ = false;    // and nobody reads either
-  bool closed_ = false;
 };
 
 }  // namespace cloakroom::server

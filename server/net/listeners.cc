@@ -14,6 +14,7 @@
 
 #include "server/dispatch/server_state.h"
 #include "server/net/connection.h"
+#include "server/net/socket.h"
 #include "server/net/threads.h"
 #include "server/stats/log.h"
 
@@ -293,7 +294,8 @@ void Listeners::admit(int fd, bool unix_socket) {
   IoThread& thread = threads_.least_loaded();
   thread.connection_count.fetch_add(1, std::memory_order_relaxed);
   auto open = [&thread, fd, unix_socket, texts = std::move(texts)]() mutable {
-    auto connection = std::make_unique<Connection>(thread, fd, std::move(texts));
+    auto connection =
+        std::make_unique<Connection>(thread, std::make_unique<KernelSocket>(fd), std::move(texts));
     connection->client().set(Client::kUnixSocket, unix_socket);
     Connection& opened = *connection;
     thread.connections.emplace(opened.client().id, std::move(connection));

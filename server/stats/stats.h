@@ -48,8 +48,8 @@ struct ThreadStats {
   std::map<std::string, uint64_t> errors;
 };
 
-// A counter that runs at a constant rate and is cheap to read: the time-stamp counter of x86, the virtual timer
-// of ARM64, else nanoseconds. ServerState::us_per_cycle says what one is worth.
+// A counter that runs at a constant rate and is cheap to read: the time-stamp counter of x86, the virtual
+// timer of ARM64, else nanoseconds. ServerState::us_per_cycle says what one is worth.
 inline uint64_t cycle_count() {
 #if defined(__x86_64__)
   return __builtin_ia32_rdtsc();

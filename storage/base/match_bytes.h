@@ -1,5 +1,5 @@
-// Which bytes of a group equal a tag, all compared at once: with SSE2 where there is, else eight at a time in a
-// word (the exact form of "determine if a word has a byte equal to n").
+// Which bytes of a group equal a tag, all compared at once: with SSE2 where there is, else eight at a time in
+// a word (the exact form of "determine if a word has a byte equal to n").
 #pragma once
 
 #include <cstddef>

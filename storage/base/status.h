@@ -5,7 +5,8 @@
 
 namespace cloakroom::storage {
 
-// Outcome of an operation on a value. The server turns it into reply text in one place (server/dispatch/errors.h).
+// Outcome of an operation on a value. The server turns it into reply text in one place
+// (server/dispatch/errors.h).
 enum class Status : uint8_t {
   kOk,
   kAbsent,  // no such key (or field, member: as the operation says); not an error by itself

@@ -362,9 +362,8 @@ void Access::effect(std::span<const std::string_view> command) {
 }
 
 void Access::hand_over() {
-  if (__builtin_expect(!changes_.empty(), 0)) hand_over_all();
+  if (__builtin_expect(guard_.owes(), 0)) hand_over_all();
   empty(announced_);
-  guard_.owe(false);
 }
 
 void Access::hand_over_all() {
@@ -377,6 +376,7 @@ void Access::hand_over_all() {
     guard_.held().for_each([&](uint32_t shard) { keyspace_.shard(shard).log_position = position; });
   }
   changes_.clear();
+  guard_.owe(false);
 }
 
 void Access::watch(const KeyRef& key, Watcher& watcher) {

@@ -148,6 +148,8 @@ class Access {
   void settle_later(Table& table) {
     if (unsettled_.empty() || unsettled_.back() != &table) unsettled_.push_back(&table);
   }
+  // Another command under the same guards (EXEC): it announces its changes anew.
+  void next_command() { announced_.clear(); }
   // Ends the command: merges sparse segments, hands over what was changed, as one group of effects, releases
   // the guards, then frees what was dropped.
   void finish();

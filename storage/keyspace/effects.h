@@ -42,8 +42,8 @@ struct EffectWord {
 };
 
 // What one command has changed, in order: effects, keyspace events, marks of watched keys. Append-only; an
-// Access owns one and hands it over as a whole while the guards are still held (Access::hand_over). Nothing in
-// it refers to the keyspace.
+// Access owns one and hands it over as a whole while the guards are still held (Access::hand_over). Nothing
+// in it refers to the keyspace.
 class Changes {
  public:
   struct Event {
@@ -60,7 +60,6 @@ class Changes {
 
   bool has_effects() const { return !effects_.empty(); }
   bool has_events() const { return !events_.empty(); }
-  bool empty() const { return effects_.empty() && events_.empty() && marks_.empty(); }
   // Watchers of what has changed; they stay where they are while the guards are held.
   std::vector<Watcher*>& marks() { return marks_; }
   void clear();

@@ -135,6 +135,7 @@ class Guard {
   }
   // What was changed under these guards has not been handed over: they may not be released.
   void owe(bool owes) { owes_ = owes; }
+  bool owes() const { return owes_; }
   // Behind what anybody had changed, of all that could be seen under guards released since the last call.
   uint64_t take_log_position() { return std::exchange(log_position_, 0); }
   bool holds(uint32_t shard) const { return held_.has(shard); }

@@ -70,7 +70,7 @@ class Attempt {
   void visit_set(const KeyRef& key) {
     const Found found = access_.peek(key);
     if (!found || found->type() != Type::kSet) return;
-    if (value_ops(found->kind()).set->size(*found.entry) <= kSmallSet) {
+    if (set_ops(found->kind()).size(*found.entry) <= kSmallSet) {
       SessionIndex::end_due_members(access_, key, missing_);
     } else {
       end_everywhere();

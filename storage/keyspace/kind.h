@@ -68,6 +68,7 @@ struct ValueOps {
 };
 
 const ValueOps& value_ops(Kind kind);
+const SetOps& set_ops(Kind kind);  // of a set
 // kNone and kCount have no type: they answer kString.
 constexpr Type type_of(Kind kind) {
   switch (kind) {

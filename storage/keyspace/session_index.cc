@@ -20,7 +20,7 @@ int64_t later(int64_t now_ms, int64_t wait_ms) {
 
 bool is_set(const Entry& entry) { return entry.type() == Type::kSet; }
 
-const SetOps& set_ops(const Entry& set) { return *value_ops(set.kind()).set; }
+const SetOps& set_ops(const Entry& set) { return set_ops(set.kind()); }
 
 bool contains(const Entry& set, PackedId id) { return set_ops(set).contains_id(set, id); }
 
@@ -214,7 +214,7 @@ size_t SessionIndex::tell_departed(Access& access, Shard& shard, size_t budget) 
     DepartedSet& set = shard.departed.front();
     access.select(set.db);
     bool all = true;
-    const SetOps& ops = *value_ops(set.kind).set;
+    const SetOps& ops = set_ops(set.kind);
     const uint64_t next = ops.scan(set.kind, set.value.data(), set.cursor, [&](std::string_view member) {
       char buffer[kMaxPackedId];
       all = all && tell(access, set, pack_id(member, buffer));

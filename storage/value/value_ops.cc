@@ -40,6 +40,11 @@ const ValueOps& value_ops(Kind kind) {
   CLOAKROOM_ASSERT(false);
 }
 
+const SetOps& set_ops(Kind kind) {
+  CLOAKROOM_ASSERT(kind != Kind::kNone && type_of(kind) == Type::kSet);
+  return *value_ops(kind).set;
+}
+
 const char* type_name(Type type) {
   static constexpr std::array<const char*, 6> kNames = {"string", "list", "set", "zset", "hash", "stream"};
   return kNames[static_cast<size_t>(type)];

@@ -57,7 +57,7 @@ void parse(const char* what, const std::string& request, size_t depth, size_t ch
         status = parser.next(batch);
         for (const auto& r : batch) seen += r.args.back().size() & 1;
       } while (status == RequestParser::Status::kMore);
-      parser.park();
+      parser.keep();
     }
   }
   print(what, depth, begin, rounds * depth);

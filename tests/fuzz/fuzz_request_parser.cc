@@ -81,11 +81,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   FeedOptions whole;
   whole.authenticated = (flags & 1) == 0;
-  whole.park = false;
+  whole.keep = false;
   const Transcript expected = parse_exactly(input, whole);
 
   FeedOptions split = whole;
-  split.park = (flags & 2) == 0;
+  split.keep = (flags & 2) == 0;
   split.batch = 1 + (flags >> 4);
   const size_t reach = size_t{1} + largest_read * (flags & 4 ? size_t{200} : size_t{1});
   split.chunk = [&](size_t) { return 1 + random(reach); };

@@ -17,7 +17,7 @@ namespace cloakroom::tests {
 struct FeedOptions {
   size_t batch = 64;
   bool authenticated = true;
-  bool park = true;                                 // after every read, as when the scratch is shared
+  bool keep = true;                                 // after every read, as when the scratch is shared
   std::function<size_t(size_t left)> chunk;         // size of the next read; empty: all at once
   std::function<size_t(size_t requests)> executed;  // of a batch before it stops; empty: all
 };
@@ -56,7 +56,7 @@ inline bool drain(protocol::RequestParser& parser, protocol::RequestBatch& batch
     for (size_t i = 0; i < run; ++i) write_down(batch[i], out);
     if (run != batch.size()) {
       parser.unread_after(batch, run - 1);
-      if (options.park) parser.park();
+      if (options.keep) parser.keep();
       continue;
     }
     if (status == Status::kError) {
@@ -83,8 +83,8 @@ inline Transcript feed(std::string_view input, const FeedOptions& options,
     input.remove_prefix(size);
     parser.received(size);
     if (!drain(parser, batch, options, &out)) return out;
-    if (options.park) {
-      parser.park();
+    if (options.keep) {
+      parser.keep();
       std::memset(scratch.get(), '?', kScratchBytes);
     }
   }

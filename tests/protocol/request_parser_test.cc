@@ -60,17 +60,17 @@ TEST_CASE("request parser: every split of the corpus gives what the unsplit byte
     CAPTURE(input);
     const Transcript whole = feed(input, {});
     for (const size_t batch : {1, 2, 64}) {
-      for (const bool park : {true, false}) {
+      for (const bool keep : {true, false}) {
         for (size_t split = 1; split < input.size(); ++split) {
           FeedOptions options;
           options.batch = batch;
-          options.park = park;
+          options.keep = keep;
           options.chunk = [&](size_t left) { return left == input.size() ? split : left; };
           CHECK(feed(input, options) == whole);
         }
         FeedOptions bytewise;
         bytewise.batch = batch;
-        bytewise.park = park;
+        bytewise.keep = keep;
         bytewise.chunk = [](size_t) { return 1; };
         CHECK(feed(input, bytewise) == whole);
       }
@@ -100,7 +100,7 @@ TEST_CASE("request parser: random splits, batches and stops of long pipelines") 
     FeedOptions options;
     const size_t largest = 1 + random() % (round % 3 == 0 ? 50 : 40'000);
     options.batch = 1 + random() % 80;
-    options.park = random() % 2 == 0;
+    options.keep = random() % 2 == 0;
     options.chunk = [&](size_t) { return 1 + random() % largest; };
     if (round % 2 == 0) options.executed = [&](size_t n) { return 1 + random() % n; };
     const Transcript out = feed(input, options);
@@ -232,7 +232,7 @@ TEST_CASE("request parser: a big bulk is read into a block of its own") {
     CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
     CHECK(f.batch.empty());
     CHECK(f.parser.buffered_bytes() == 40);
-    f.parser.park();
+    f.parser.keep();
     CHECK(f.parser.memory_bytes() < std::max<size_t>(size + 4096, 300'000));
 
     const std::string rest = std::string(input.substr(40)) + request_of({"PING"});
@@ -264,7 +264,7 @@ TEST_CASE("request parser: a big bulk is read into a block of its own") {
           kept = *request.big(2);
         }
       } while (status == RequestParser::Status::kMore);
-      f.parser.park();
+      f.parser.keep();
     }
     CHECK(handed_out == 2);
     CHECK(f.parser.idle());
@@ -303,14 +303,14 @@ TEST_CASE("request parser: an announced length costs nothing before bytes arrive
   Feeder f;
   f.give("*2\r\n$4\r\nECHO\r\n$536870912\r\nabc");
   CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
-  f.parser.park();
+  f.parser.keep();
   CHECK(f.parser.memory_bytes() < 300'000);
   CHECK(f.parser.buffered_bytes() == 14 + 12 + 3);
 
   Feeder g;
   g.give("*2147483647\r\n$4\r\nECHO\r\n");
   CHECK(g.parser.next(g.batch) == RequestParser::Status::kIncomplete);
-  g.parser.park();
+  g.parser.keep();
   CHECK(g.parser.memory_bytes() < 1000);
 }
 
@@ -356,7 +356,7 @@ TEST_CASE("request parser: a request of 200'000 arguments is not read from its s
   Feeder g;
   g.give(request_of({"SET", "key", "value", "EX", "100", "NX"}).substr(0, 50));
   CHECK(g.parser.next(g.batch) == RequestParser::Status::kIncomplete);
-  g.parser.park();
+  g.parser.keep();
   CHECK(g.parser.memory_bytes() < 250);
 }
 
@@ -366,7 +366,7 @@ TEST_CASE("request parser: holds nothing between requests") {
   f.give(request_of({"PING"}) + "*1\r\n$4\r\nPI");
   CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
   CHECK(f.batch.size() == 1);
-  f.parser.park();
+  f.parser.keep();
   CHECK_FALSE(f.parser.idle());
   CHECK(f.parser.buffered_bytes() == 10);
   std::fill(f.scratch.begin(), f.scratch.end(), '?');
@@ -374,7 +374,7 @@ TEST_CASE("request parser: holds nothing between requests") {
   CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
   REQUIRE(f.batch.size() == 1);
   CHECK(f.batch[0].args[0] == "PING");
-  f.parser.park();
+  f.parser.keep();
   CHECK(f.parser.idle());
   CHECK(f.parser.memory_bytes() == 0);
 }
@@ -386,7 +386,7 @@ TEST_CASE("request parser: what follows a request that blocks is put back") {
   CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);
   REQUIRE(f.batch.size() == 4);
   f.parser.unread_after(f.batch, 1);
-  f.parser.park();
+  f.parser.keep();
   std::fill(f.scratch.begin(), f.scratch.end(), '?');
   f.give("D\r\n");
   CHECK(f.parser.next(f.batch) == RequestParser::Status::kIncomplete);

@@ -125,7 +125,7 @@ class CommandFixture {
   }
   void run_as(Client& client, const Words& words, protocol::ReplyWriter& reply) {
     Dispatcher& dispatcher = server.threads.first().dispatcher;
-    while (dispatcher.dispatch_held(client, words, reply) == Outcome::kPaused) {
+    while (dispatcher.dispatch_parked(client, words, reply) == Outcome::kParked) {
     }
   }
 

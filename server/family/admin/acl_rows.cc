@@ -104,14 +104,9 @@ void cat(Context& ctx) {
 void dryrun(Context& ctx) {
   if (ctx.arg(2) != "default") return ctx.reply.error(fmt::format("ERR User '{}' not found", ctx.arg(2)));
   const auto line = ctx.args.subspan(3);
-  const Command* command = ctx.server.commands.find(line[0]);
-  if (command != nullptr && !command->subcommands.empty() && line.size() > 1) {
-    command = ctx.server.commands.find_sub(*command, line[1]);
-  }
+  const Command* command = ctx.server.commands.find_line(line);
   if (command == nullptr) return ctx.reply.error(fmt::format("ERR Command '{}' not found", line[0]));
-  const int arity = command->row->arity;
-  const auto count = static_cast<int>(line.size());
-  if ((arity > 0 && count != arity) || count < -arity) {
+  if (!command->row->takes(line.size())) {
     return ctx.reply.error(fmt::format("ERR wrong number of arguments for '{}' command", command->full_name));
   }
   ctx.reply.ok();

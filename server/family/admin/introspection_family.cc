@@ -176,9 +176,7 @@ void command_list(Context& ctx) {
 // The keys of the command line in arguments 2..; false when an error was answered.
 bool keys_of_line(Context& ctx, std::vector<KeyArg>& keys) {
   const auto line = ctx.args.subspan(2);
-  const Command* c = ctx.server.commands.find(line[0]);
-  if (c != nullptr && !c->subcommands.empty() && line.size() > 1)
-    c = ctx.server.commands.find_sub(*c, line[1]);
+  const Command* c = ctx.server.commands.find_line(line);
   if (c == nullptr) {
     ctx.reply.error("ERR Invalid command specified");
     return false;
@@ -187,9 +185,7 @@ bool keys_of_line(Context& ctx, std::vector<KeyArg>& keys) {
     ctx.reply.error("ERR The command has no key arguments");
     return false;
   }
-  const auto count = static_cast<int>(line.size());
-  const int arity = c->row->arity;
-  if ((arity > 0 && count != arity) || count < -arity) {
+  if (!c->row->takes(line.size())) {
     ctx.reply.error("ERR Invalid number of arguments specified for command");
     return false;
   }

@@ -20,7 +20,7 @@ std::string flag_letters(const Client& client) {
   std::string letters;
   if (client.is(Client::kMonitor)) letters += 'O';
   if (client.is(Client::kInMulti)) letters += 'x';
-  if (client.is(Client::kPaused)) letters += 'b';
+  if (client.is(Client::kParked)) letters += 'b';
   if (client.is(Client::kCloseAfterReply)) letters += 'c';
   if (client.is(Client::kCloseNow)) letters += 'A';
   if (client.is(Client::kUnixSocket)) letters += 'U';
@@ -46,7 +46,7 @@ std::string line_of(const Client& client, int64_t now_ms) {
                       client.is(Client::kInMulti) ? static_cast<int64_t>(client.multi_count.load()) : -1);
   line += fmt::format(
       " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={}", query,
-      query_memory - std::min(query, query_memory), client.held_bytes.load(), client.multi_bytes.load(),
+      query_memory - std::min(query, query_memory), client.parked_bytes.load(), client.multi_bytes.load(),
       output > 0 ? 1 : 0, output, memory_of(client));
   line += fmt::format(" events={} cmd={} user=default redir=-1 resp={}\n", output > 0 ? "rw" : "r",
                       last != nullptr ? last->name : "NULL", client.resp.load(std::memory_order_relaxed));

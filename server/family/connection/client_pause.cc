@@ -18,7 +18,7 @@ constexpr int64_t kLongestWaitMs = 100;  // between looks at the pause; a shutdo
 void resume_clients(Worker& worker) {
   std::vector<uint64_t> ids;
   worker.for_each_client([&](const Client& client) {
-    if (client.is(Client::kPaused)) ids.push_back(client.id);
+    if (client.is(Client::kParked)) ids.push_back(client.id);
   });
   for (const uint64_t id : ids) {
     if (Client* client = worker.find_client(id)) client->link.resume();

@@ -41,7 +41,7 @@ void watch(Context& ctx) {
     // A set is watched as it is without the sessions that are over.
     const KeyRef& key = ctx.key(i);
     const storage::KeyUse use{&key, false, db};
-    if (!storage::take_guards(ctx.access, {.keys = {&use, 1}, .members = {}})) hold_back_a_turn(ctx);
+    if (!storage::take_guards(ctx.access, {.keys = {&use, 1}, .members = {}})) park_for_a_turn(ctx);
     ctx.access.watch(key, transaction.watcher);
     ctx.access.finish();
     transaction.add_watched(db, ctx.arg(i));
@@ -102,7 +102,7 @@ void exec(Context& ctx) {
   } else {
     ExecScratch& scratch = ctx.worker.exec_scratch;
     const EndOfScratch end{ctx.access, scratch};
-    if (!storage::take_guards(ctx.access, plan_queue(ctx, transaction, scratch))) hold_back_a_turn(ctx);
+    if (!storage::take_guards(ctx.access, plan_queue(ctx, transaction, scratch))) park_for_a_turn(ctx);
     respect_pause(ctx);
     const bool dirty =
         transaction.watcher.dirty.load(std::memory_order_relaxed) || watched_expired(ctx, transaction);

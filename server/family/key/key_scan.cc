@@ -49,7 +49,7 @@ void flush(Context& ctx, uint64_t (*flush_tables)(storage::Access&)) {
 // So that no set shows whose sessions are over. EXEC has done so before its first command.
 void end_all_due(Context& ctx) {
   if (!ctx.access.guard().held().empty()) return;
-  if (!storage::end_all_due(ctx.access)) hold_back_a_turn(ctx);
+  if (!storage::end_all_due(ctx.access)) park_for_a_turn(ctx);
 }
 
 bool parse_swap_index(Context& ctx, size_t index, std::string_view error, int64_t& out) {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cctype>
 #include <string>
 
@@ -26,11 +27,12 @@ TEST_CASE("commands are found by any case, subcommands in their container only")
   CHECK(table.find("client") == table.find("Client"));
   CHECK(table.find("clients") == nullptr);
   CHECK(table.find("") == nullptr);
-  const Command* kill = table.find_sub(*table.find("client"), "KiLL");
+  const Command* kill = table.find_line(std::array<std::string_view, 3>{"client", "KiLL", "x"});
   REQUIRE(kill != nullptr);
   CHECK(kill->full_name == "client|kill");
   CHECK(kill->parent == table.find("client"));
-  CHECK(table.find_sub(*table.find("client"), "slots") == nullptr);
+  CHECK(kill->parent == table.find_line(std::array<std::string_view, 1>{"CLIENT"}));
+  CHECK(table.find_line(std::array<std::string_view, 2>{"client", "slots"}) == nullptr);
 }
 
 TEST_CASE("short names are folded byte by byte: only letters have a case") {
