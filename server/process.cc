@@ -250,7 +250,7 @@ std::shared_ptr<ConfigStore> start_config(int argc, char** argv) {
 
 void prepare_process(ConfigStore& store) {
   const auto config = store.snapshot();
-  configure_log(config->loglevel, config->logfile, config->privacy);
+  configure_log(config->loglevel, config->logfile);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGHUP, SIG_IGN);
   const bool supervised = supervised_by_systemd(*config) || supervised_by_upstart(*config);

@@ -5,7 +5,6 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "protocol/output_limits.h"
+#include "storage/base/lock.h"
 #include "storage/keyspace/keyspace.h"
 
 namespace cloakroom::server {
@@ -146,9 +146,9 @@ class ConfigStore {
   std::string file_;
   std::vector<std::string> notices_;
   std::vector<Registered> appliers_;
-  std::mutex set_mutex_;               // one set() at a time; taken first
-  mutable std::mutex snapshot_mutex_;  // guards current_
-  std::shared_ptr<const Config> current_;
+  storage::Mutex set_mutex_;  // one set() at a time; taken first
+  mutable storage::Mutex snapshot_mutex_;
+  std::shared_ptr<const Config> current_ CLOAKROOM_GUARDED_BY(snapshot_mutex_);
   std::atomic<uint64_t> generation_{1};
 };
 

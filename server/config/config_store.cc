@@ -103,7 +103,7 @@ ConfigStore::ConfigStore(Config initial, std::string file, std::vector<std::stri
       current_(std::make_shared<const Config>(std::move(initial))) {}
 
 std::shared_ptr<const Config> ConfigStore::snapshot() const {
-  const std::scoped_lock lock(snapshot_mutex_);
+  const storage::Locked lock(snapshot_mutex_);
   return current_;
 }
 
@@ -132,7 +132,7 @@ std::vector<std::pair<std::string, std::string>> ConfigStore::get(
 
 std::optional<std::string> ConfigStore::set(std::span<const std::string_view> pairs, bool local_client) {
   if (pairs.size() % 2 != 0) return "ERR syntax error";
-  const std::scoped_lock one_at_a_time(set_mutex_);
+  const storage::Locked one_at_a_time(set_mutex_);
   const auto before = snapshot();
   std::vector<Change> changes;
   if (auto error = collect(*before, pairs, local_client, changes)) return error;
@@ -153,7 +153,7 @@ std::optional<std::string> ConfigStore::set(std::span<const std::string_view> pa
     return error;
   }
   {
-    const std::scoped_lock lock(snapshot_mutex_);
+    const storage::Locked lock(snapshot_mutex_);
     current_ = std::move(after);
   }
   generation_.fetch_add(1, std::memory_order_release);

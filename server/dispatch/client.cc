@@ -1,7 +1,5 @@
 #include "server/dispatch/client.h"
 
-#include <mutex>
-
 #include "storage/base/assert.h"
 
 namespace cloakroom::server {
@@ -13,7 +11,7 @@ Client::~Client() {
 }
 
 Client::Texts Client::texts() const {
-  const std::lock_guard lock(text_lock_);
+  const storage::Locked lock(text_lock_);
   return texts_;
 }
 

@@ -67,9 +67,8 @@ class Client {
   Texts texts() const;  // a copy, from any thread
   template <class Change>
   void change_texts(Change&& change) {
-    text_lock_.lock();
+    const storage::Locked lock(text_lock_);
     change(texts_);
-    text_lock_.unlock();
   }
 
   // Killed, though its thread has not closed it yet: nobody sees it any more.
@@ -104,7 +103,7 @@ class Client {
 
  private:
   mutable storage::Lock text_lock_;
-  Texts texts_;
+  Texts texts_ CLOAKROOM_GUARDED_BY(text_lock_);
 };
 
 }  // namespace cloakroom::server

@@ -7,6 +7,7 @@
 #include "server/dispatch/server_state.h"
 #include "server/dispatch/worker.h"
 #include "server/stats/log.h"
+#include "storage/base/assert.h"
 
 namespace cloakroom::server {
 namespace {
@@ -69,6 +70,7 @@ void evict_clients(Worker& worker) {
   if (limit == 0 || server.client_total_bytes() < limit) return;
   if (worker.nobody_to_evict) return;  // looking at all clients at every turn would be felt by all of them
   const std::vector<Victim> victims = choose(server, limit);
+  CLOAKROOM_ASSERT(worker.access.guard().held().empty());
   worker.nobody_to_evict = victims.empty();
   if (victims.empty()) return;
   std::vector<uint64_t> own;  // closed at once: until then their memory would count against the keys

@@ -7,13 +7,14 @@
 
 namespace cloakroom::server {
 
-class ClientRegistry::Passing {
+class CLOAKROOM_THREAD_SAFETY(scoped_lockable) ClientRegistry::Passing {
  public:
-  explicit Passing(ClientRegistry& registry) : registry_(registry) {
+  explicit Passing(ClientRegistry& registry) CLOAKROOM_THREAD_SAFETY(acquire_capability(registry.mutex_))
+      : registry_(registry) {
     registry_.passing_.fetch_add(1, std::memory_order_relaxed);
     registry_.mutex_.lock();
   }
-  ~Passing() {
+  ~Passing() CLOAKROOM_THREAD_SAFETY(release_capability()) {
     registry_.mutex_.unlock();
     registry_.passing_.fetch_sub(1, std::memory_order_relaxed);
   }
@@ -49,7 +50,7 @@ void ClientRegistry::for_each(const std::function<void(Client&)>& fn) {
   uint64_t next = 0;
   while (next < end) {
     let_pass();
-    const std::lock_guard lock(mutex_);
+    const storage::Locked lock(mutex_);
     auto at = clients_.lower_bound(next);
     for (int i = 0; i < kClientsPerHold && at != clients_.end() && at->first < end; ++i, ++at)
       fn(*at->second);
@@ -58,7 +59,7 @@ void ClientRegistry::for_each(const std::function<void(Client&)>& fn) {
 }
 
 void ClientRegistry::visit(uint64_t id, const std::function<void(Client&)>& fn) {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   if (const auto at = clients_.find(id); at != clients_.end()) fn(*at->second);
 }
 

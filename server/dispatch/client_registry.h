@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
+
+#include "storage/base/lock.h"
 
 namespace cloakroom::server {
 
@@ -33,9 +34,9 @@ class ClientRegistry {
   class Passing;
   void let_pass() const;
 
-  std::mutex mutex_;
+  storage::Mutex mutex_;
   std::atomic<uint32_t> passing_{0};  // wait for the lock, or have it, to come or go
-  std::map<uint64_t, Client*> clients_;
+  std::map<uint64_t, Client*> clients_ CLOAKROOM_GUARDED_BY(mutex_);
   std::atomic<uint64_t> next_id_{1};
   std::atomic<size_t> size_{0};
 };

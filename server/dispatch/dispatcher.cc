@@ -6,12 +6,14 @@
 #include "server/dispatch/monitor.h"
 #include "server/dispatch/server_state.h"
 #include "server/dispatch/worker.h"
+#include "storage/base/assert.h"
 
 namespace cloakroom::server {
 
 Dispatcher::Dispatcher(ServerState& server, Worker& worker) : server_(server), worker_(worker) {}
 
 void Dispatcher::begin_turn() {
+  CLOAKROOM_ASSERT(worker_.access.guard().held().empty());
   worker_.refresh_config();
   clock_cycles_ = cycle_count();
   command_cycles_ = clock_cycles_;
@@ -96,6 +98,7 @@ Outcome Dispatcher::dispatch_known(Client& client, const Command& command, Conte
 
 Outcome Dispatcher::queue_or_call(Client& client, const Command& command, Context& ctx) {
   if (__builtin_expect(client.is(Client::kInMulti), 0) && !command.has(kNotQueued | kLeavesMulti)) {
+    CLOAKROOM_ASSERT(client.transaction != nullptr);
     client.transaction->queue(command, ctx.args);
     client.multi_count.store(static_cast<uint32_t>(client.transaction->queued()), std::memory_order_relaxed);
     ctx.reply.simple("QUEUED");
@@ -126,6 +129,7 @@ void Dispatcher::run_with_guards(Context& ctx) {
 
 void Dispatcher::call(Client& client, Context& ctx) {
   storage::Access& access = ctx.access;
+  CLOAKROOM_ASSERT(access.guard().held().empty() && access.changes_in_command() == 0);
   access.select(client.db.load(std::memory_order_relaxed));
   access.set_touch(!client.is(Client::kNoTouch));
   const uint64_t errors_before = ctx.reply.errors();
@@ -143,6 +147,7 @@ void Dispatcher::call(Client& client, Context& ctx) {
 
 void Dispatcher::run_queued(Client& client, const Command& command, std::span<const std::string_view> args,
                             const storage::KeyRef* first_key, protocol::ReplyWriter& reply) {
+  CLOAKROOM_ASSERT(!command.has(kNotQueued | kLeavesMulti));
   keys_.start(worker_.access.schema(), first_key);
   Context ctx{server_, worker_, client, worker_.access, *command.row, command, args, reply, keys_, nullptr};
   worker_.access.select(client.db.load(std::memory_order_relaxed));

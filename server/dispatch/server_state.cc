@@ -111,7 +111,7 @@ void ServerState::apply_config(const Config& c) {
   settings.lfu_decay_minutes = at_most<uint32_t>(c.lfu_decay_time);
   parser_limits.max_bulk_bytes = c.proto_max_bulk_len;
   client_limit_bytes = client_memory_limit(c);
-  configure_log(c.loglevel, c.logfile, c.privacy);
+  configure_log(c.loglevel, c.logfile);
 }
 
 void ServerState::shutdown(int exit_code) {

@@ -6,6 +6,7 @@
 
 #include "server/dispatch/client.h"
 #include "server/dispatch/worker.h"
+#include "storage/base/assert.h"
 
 namespace cloakroom::server {
 namespace {
@@ -48,6 +49,7 @@ char* Transaction::room_for(size_t bytes) {
     if (bytes > next_block_bytes_ / 4) return add_block(bytes);  // of its own
     fill_block();
   }
+  CLOAKROOM_ASSERT(free_bytes_ >= bytes);
   free_bytes_ -= bytes;
   return std::exchange(free_, free_ + bytes);
 }
@@ -86,6 +88,7 @@ void Transaction::clear_watched() {
 }
 
 void Transaction::args(size_t i, std::vector<std::string_view>& out) const {
+  CLOAKROOM_ASSERT(i < commands_.size());
   const Queued& command = commands_[i];
   const auto first = args_.begin() + command.first_arg;
   out.insert(out.end(), first, first + command.count);
@@ -121,6 +124,7 @@ std::unique_ptr<Transaction> TransactionPool::give(std::unique_ptr<Transaction> 
 }
 
 void drop_if_unused(storage::Access& access, Client& client) {
+  CLOAKROOM_ASSERT(client.transaction != nullptr);
   const Transaction& transaction = *client.transaction;
   if (client.is(Client::kInMulti) || transaction.queued() != 0 || !transaction.watched.empty()) return;
   auto unwanted = client.worker.spare_transactions.give(std::move(client.transaction));

@@ -1,7 +1,6 @@
 #include "server/dispatch/worker.h"
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 #include "server/dispatch/client_link.h"
@@ -31,12 +30,12 @@ void Worker::refresh_config() {
 int64_t Worker::steady_ms() const { return server.clock.monotonic_us() / 1000; }
 
 void Worker::append_task(std::function<void()> task) {
-  const std::lock_guard lock(tasks_lock_);
+  const storage::Locked lock(tasks_lock_);
   tasks_.push_back({std::move(task), {}});
 }
 
 void Worker::append_monitor_line(std::string_view line) {
-  const std::lock_guard lock(tasks_lock_);
+  const storage::Locked lock(tasks_lock_);
   if (tasks_.empty() || tasks_.back().run != nullptr) tasks_.emplace_back();
   tasks_.back().monitor_lines += line;
 }
@@ -54,7 +53,7 @@ void Worker::drain_tasks() {
   std::vector<Task> tasks;
   woken_ = false;  // before it looks: what is appended from here on wakes again
   {
-    const std::lock_guard lock(tasks_lock_);
+    const storage::Locked lock(tasks_lock_);
     tasks.swap(tasks_);
   }
   for (const Task& task : tasks) {

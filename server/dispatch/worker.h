@@ -94,7 +94,7 @@ struct Worker {
   std::shared_ptr<const Config> config_;
   uint64_t config_generation_ = 0;
   storage::Lock tasks_lock_;
-  std::vector<Task> tasks_;
+  std::vector<Task> tasks_ CLOAKROOM_GUARDED_BY(tasks_lock_);
   std::atomic<bool> woken_{false};  // drain_tasks() is to run
   std::vector<Worker*> to_wake_;    // after the guards are released; each once
   std::vector<uint64_t> monitors_;  // ids of the clients with kMonitor

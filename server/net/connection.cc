@@ -57,6 +57,7 @@ void Connection::ask_for_turn(bool goes_on) {
 }
 
 bool Connection::fetch(Slot& slot) {
+  CLOAKROOM_ASSERT(queued_);
   queued_ = false;
   if (closed() || state_ != State::kReading) return false;
   if (std::exchange(unparsed_, false)) {
@@ -102,6 +103,7 @@ void Connection::parse(Slot& slot) {
 
 void Connection::serve(Slot& slot) {
   if (closed()) return;
+  CLOAKROOM_ASSERT(state_ == State::kReading && thread_.out.empty());
   thread_.slice.begin(thread_.server.slice_cycles.load(std::memory_order_relaxed));
   const auto goes_on = [&] { return !closed() && state_ == State::kReading; };
   do {
@@ -205,6 +207,7 @@ protocol::ReplyWriter Connection::begin_replies() {
 
 // A request may have very many arguments: what they take is counted here, not whenever sizes are published.
 void Connection::park(std::vector<std::string> args) {
+  CLOAKROOM_ASSERT(parked_.empty() && !args.empty());
   parked_ = std::move(args);
   parked_bytes_ = 0;
   for (const std::string& arg : parked_) parked_bytes_ += sizeof(std::string) + arg.capacity();
@@ -228,6 +231,7 @@ Connection::State Connection::run_parked() {
 
 // After running batches: sends the replies and sets what comes next.
 void Connection::settle(State state) {
+  CLOAKROOM_ASSERT(parked_.empty() == (state != State::kParked));
   state_ = state;
   thread_.wake_others();
   if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) close();
@@ -248,6 +252,7 @@ void Connection::settle(State state) {
 // What kept the connection waiting is over: runs what is parked; what is buffered and unread has its turn.
 void Connection::go_on() {
   state_ = State::kReading;
+  CLOAKROOM_ASSERT(thread_.out.empty());
   if (!parked_.empty()) {
     thread_.dispatcher.begin_turn();
     settle(run_parked());

@@ -1,3 +1,15 @@
+// One I/O thread's loop. What it does, in this order, again and again:
+//
+//   Asio has something ready: new connections, timers (expiry, ten times a second), tasks of other threads,
+//   or the epoll set of the clients' sockets  ->  serve_sockets():
+//     take_events()   every ready socket is written to, and its connection asks for a turn
+//     serve_group()   up to 16 connections: requests of each are read, parsed, and the buckets of their keys
+//                     asked for from memory; then the entries of all; then each runs its requests
+//   until nobody has anything or a slice of time is over: then Asio has its turn.
+//
+// Fairness: who asks anew is served before who goes on with what its last turn left, but for one group a round;
+// a connection's turn ends with its slice. Expiry, eviction and freed clients are turns of their own, bounded
+// too. No call in the loop waits but for guards, and those are held for as long as one command runs.
 #pragma once
 
 #include <array>

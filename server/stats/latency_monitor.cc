@@ -5,7 +5,7 @@
 namespace cloakroom::server {
 
 void LatencyMonitor::add(std::string_view event, int64_t unix_s, int64_t latency_ms) {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   auto at = events_.find(event);
   if (at == events_.end()) at = events_.emplace(std::string(event), Event{}).first;
   Event& e = at->second;
@@ -19,12 +19,12 @@ void LatencyMonitor::add(std::string_view event, int64_t unix_s, int64_t latency
 }
 
 std::map<std::string, LatencyMonitor::Event> LatencyMonitor::snapshot() const {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   return {events_.begin(), events_.end()};
 }
 
 bool LatencyMonitor::reset(std::string_view event) {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   const auto at = events_.find(event);
   if (at == events_.end()) return false;
   events_.erase(at);
@@ -32,7 +32,7 @@ bool LatencyMonitor::reset(std::string_view event) {
 }
 
 size_t LatencyMonitor::reset_all() {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   const size_t count = events_.size();
   events_.clear();
   return count;

@@ -3,10 +3,11 @@
 #include <array>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "storage/base/lock.h"
 
 namespace cloakroom::server {
 
@@ -31,8 +32,8 @@ class LatencyMonitor {
   size_t reset_all();
 
  private:
-  mutable std::mutex mutex_;
-  std::map<std::string, Event, std::less<>> events_;
+  mutable storage::Mutex mutex_;
+  std::map<std::string, Event, std::less<>> events_ CLOAKROOM_GUARDED_BY(mutex_);
 };
 
 }  // namespace cloakroom::server

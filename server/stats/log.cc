@@ -9,7 +9,8 @@
 #include <cstdio>
 #include <ctime>
 #include <memory>
-#include <mutex>
+
+#include "storage/base/lock.h"
 
 namespace cloakroom::server {
 namespace {
@@ -19,9 +20,9 @@ struct CloseFile {
 };
 
 struct Settings {
-  std::mutex mutex;
-  std::string path;
-  std::unique_ptr<std::FILE, CloseFile> file;  // null: standard output
+  storage::Mutex mutex;
+  std::string path CLOAKROOM_GUARDED_BY(mutex);
+  std::unique_ptr<std::FILE, CloseFile> file CLOAKROOM_GUARDED_BY(mutex);  // null: standard output
 };
 
 Settings& settings() {
@@ -30,11 +31,10 @@ Settings& settings() {
 }
 
 std::atomic<LogLevel> threshold{LogLevel::kNotice};
-std::atomic<bool> private_data{false};
 
 // logrotate and the like rename or remove the file: a line belongs where the path leads now. What cannot be
 // opened leaves the file as it is.
-void follow_path(Settings& s) {
+void follow_path(Settings& s) CLOAKROOM_THREAD_SAFETY(requires_capability(s.mutex)) {
   if (s.path.empty()) return;
   struct stat named {};
   struct stat open {};
@@ -54,11 +54,10 @@ LogLevel level_of(std::string_view name) {
 
 }  // namespace
 
-void configure_log(std::string_view level, std::string_view file, bool privacy) {
+void configure_log(std::string_view level, std::string_view file) {
   threshold = level_of(level);
-  private_data = !privacy && threshold == LogLevel::kDebug;
   Settings& s = settings();
-  const std::lock_guard lock(s.mutex);
+  const storage::Locked lock(s.mutex);
   if (s.path == file) return;
   s.path = file;
   s.file.reset();
@@ -74,13 +73,11 @@ void log(LogLevel level, std::string_view text) {
   const std::string line = fmt::format("{}:M {:%d %b %Y %H:%M:%S}.{:03} {} {}\n", getpid(), local,
                                        now.tv_nsec / 1'000'000, ".-*#"[static_cast<size_t>(level)], text);
   Settings& s = settings();
-  const std::lock_guard lock(s.mutex);
+  const storage::Locked lock(s.mutex);
   follow_path(s);
   std::FILE* out = s.file != nullptr ? s.file.get() : stdout;
   std::fwrite(line.data(), 1, line.size(), out);
   std::fflush(out);
 }
-
-bool log_private_data() { return private_data.load(std::memory_order_relaxed); }
 
 }  // namespace cloakroom::server

@@ -9,10 +9,8 @@ enum class LogLevel : uint8_t { kDebug, kVerbose, kNotice, kWarning };
 
 // The server's log: one line per noteworthy event, in Redis' format (pid:role date level text), to `logfile`
 // or standard output. A file that was renamed or removed is opened anew for the next line. No payload, key,
-// session id or client address may be given to it unless private_data() allows. Thread-safe.
-void configure_log(std::string_view level, std::string_view file, bool privacy);
+// session id or client address may be given to it. Thread-safe.
+void configure_log(std::string_view level, std::string_view file);
 void log(LogLevel level, std::string_view text);
-// loglevel debug and privacy no.
-bool log_private_data();
 
 }  // namespace cloakroom::server

@@ -27,26 +27,26 @@ void Slowlog::add(int64_t unix_s, int64_t duration_us, std::span<const std::stri
       entry.args.push_back(shortened(args[i]));
     }
   }
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   entry.id = next_id_++;
   entries_.push_front(std::move(entry));
   while (entries_.size() > max_len) entries_.pop_back();
 }
 
 std::vector<Slowlog::Entry> Slowlog::newest(size_t count) const {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   const size_t n = std::min(count, entries_.size());
   return {entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(n)};
 }
 
 size_t Slowlog::size() const {
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   return entries_.size();
 }
 
 void Slowlog::reset() {
   std::deque<Entry> gone;  // freed behind the lock
-  const std::lock_guard lock(mutex_);
+  const storage::Locked lock(mutex_);
   gone.swap(entries_);
 }
 

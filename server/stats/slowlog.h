@@ -3,11 +3,12 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "storage/base/lock.h"
 
 namespace cloakroom::server {
 
@@ -30,9 +31,9 @@ class Slowlog {
   void reset();
 
  private:
-  mutable std::mutex mutex_;
-  std::deque<Entry> entries_;
-  int64_t next_id_ = 0;
+  mutable storage::Mutex mutex_;
+  std::deque<Entry> entries_ CLOAKROOM_GUARDED_BY(mutex_);
+  int64_t next_id_ CLOAKROOM_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace cloakroom::server

@@ -3,12 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/stats/latency_histogram.h"
+#include "storage/base/lock.h"
 #include "storage/keyspace/access.h"
 
 namespace cloakroom::server {
@@ -41,11 +41,11 @@ struct ThreadStats {
 
   // Error replies by their first word; errors are rare enough for a lock.
   void count_error(std::string_view code) {
-    const std::lock_guard lock(error_mutex);
+    const storage::Locked lock(error_mutex);
     ++errors[std::string(code)];
   }
-  std::mutex error_mutex;
-  std::map<std::string, uint64_t> errors;
+  storage::Mutex error_mutex;
+  std::map<std::string, uint64_t> errors CLOAKROOM_GUARDED_BY(error_mutex);
 };
 
 // A counter that runs at a constant rate and is cheap to read: the time-stamp counter of x86, the virtual

@@ -35,7 +35,7 @@ char* RegionSource::slab_of(char* region) const {
 }
 
 char* RegionSource::take() {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   if (free_.empty()) {
     char* slab = map_slab();
     slabs_.insert(slab);
@@ -45,7 +45,7 @@ char* RegionSource::take() {
 }
 
 void RegionSource::give(char* region) {
-  const std::lock_guard lock(mutex_);
+  const Locked lock(mutex_);
   char* slab = slab_of(region);
   CLOAKROOM_ASSERT(slabs_.contains(slab) && free_.insert(region).second);
   const auto first = free_.lower_bound(slab);

@@ -16,11 +16,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <vector>
 
 #include "storage/base/assert.h"
+#include "storage/base/lock.h"
 
 namespace cloakroom::storage {
 
@@ -43,9 +43,9 @@ class RegionSource {
  private:
   char* slab_of(char* region) const;
 
-  std::mutex mutex_;
-  std::set<char*> slabs_;
-  std::set<char*> free_;  // the lowest is taken first, so that high slabs empty
+  Mutex mutex_;
+  std::set<char*> slabs_ CLOAKROOM_GUARDED_BY(mutex_);
+  std::set<char*> free_ CLOAKROOM_GUARDED_BY(mutex_);  // the lowest is taken first, so that high slabs empty
 };
 
 class Arena {

@@ -6,7 +6,7 @@ namespace cloakroom::storage {
 
 Disposer::~Disposer() {
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     stop_ = true;
   }
   more_.notify_one();
@@ -15,7 +15,7 @@ Disposer::~Disposer() {
 
 void Disposer::take(Garbage& garbage, size_t bytes) {
   {
-    const std::lock_guard lock(mutex_);
+    const Locked lock(mutex_);
     if (waiting_bytes_ != 0 && waiting_bytes_ + bytes > kMostBytes) return;
     if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
     waiting_bytes_ += bytes;
@@ -28,14 +28,14 @@ void Disposer::run() {
   for (;;) {
     std::vector<Load> loads;
     {
-      std::unique_lock lock(mutex_);
-      more_.wait(lock, [this] { return stop_ || !loads_.empty(); });
+      const Locked lock(mutex_);
+      while (!stop_ && loads_.empty()) more_.wait(mutex_);
       if (loads_.empty()) return;
       loads.swap(loads_);
     }
     for (Load& load : loads) {
       load.garbage.clear();
-      const std::lock_guard lock(mutex_);
+      const Locked lock(mutex_);
       waiting_bytes_ -= load.bytes;
     }
   }

@@ -2,10 +2,10 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <mutex>
 #include <thread>
 #include <vector>
 
+#include "storage/base/lock.h"
 #include "storage/keyspace/kind.h"
 
 namespace cloakroom::storage {
@@ -32,12 +32,12 @@ class Disposer {
 
   void run();
 
-  std::mutex mutex_;
-  std::condition_variable more_;
-  std::vector<Load> loads_;
-  size_t waiting_bytes_ = 0;  // of those, and of those being freed
-  bool stop_ = false;
-  std::thread thread_;
+  Mutex mutex_;
+  std::condition_variable_any more_;
+  std::vector<Load> loads_ CLOAKROOM_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ CLOAKROOM_GUARDED_BY(mutex_) = 0;  // of those, and of those being freed
+  bool stop_ CLOAKROOM_GUARDED_BY(mutex_) = false;
+  std::thread thread_;  // begun under the lock
 };
 
 }  // namespace cloakroom::storage

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "storage/base/assert.h"
 #include "storage/keyspace/key.h"
 #include "storage/keyspace/kind.h"
 
@@ -70,8 +71,14 @@ class Entry {
   std::string_view key() const { return {bytes() + key_offset(), key_bytes()}; }
   bool matches(const KeyRef& ref) const { return form() == ref.form() && key() == ref.stored(); }
 
-  uint64_t link() const { return load<uint64_t>(link_offset()); }
-  void set_link(uint64_t link) { std::memcpy(bytes() + link_offset(), &link, sizeof link); }
+  uint64_t link() const {
+    CLOAKROOM_ASSERT(has(kHasLink));
+    return load<uint64_t>(link_offset());
+  }
+  void set_link(uint64_t link) {
+    CLOAKROOM_ASSERT(has(kHasLink));
+    std::memcpy(bytes() + link_offset(), &link, sizeof link);
+  }
 
   const char* value() const { return bytes() + key_offset() + key_bytes(); }
   char* value() { return bytes() + key_offset() + key_bytes(); }
@@ -99,6 +106,7 @@ static_assert(sizeof(Entry) == 16 && alignof(Entry) == 8,
 
 inline void Entry::init(KeyForm form, std::string_view key, Kind kind, bool extended, bool link) {
   const auto flags = static_cast<uint64_t>((extended ? kExtended : 0) | (link ? kHasLink : 0));
+  CLOAKROOM_ASSERT(kind < Kind::kCount && (extended || !needs_extension(key.size(), 0)));
   word0_ = static_cast<uint64_t>(kind) << 42 | static_cast<uint64_t>(form.bits()) << 47 | flags << 56;
   word1_ = extended ? 0 : static_cast<uint32_t>(key.size());
   if (extended) {
@@ -111,6 +119,7 @@ inline void Entry::init(KeyForm form, std::string_view key, Kind kind, bool exte
 }
 
 inline void Entry::set_deadline_ms(int64_t deadline_ms) {
+  CLOAKROOM_ASSERT(deadline_ms >= 0 && (has(kExtended) || deadline_ms <= kMaxShortDeadline));
   int64_t shown = deadline_ms;
   if (has(kExtended)) {
     std::memcpy(bytes() + kHeaderBytes + 4, &deadline_ms, sizeof deadline_ms);

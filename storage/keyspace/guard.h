@@ -81,7 +81,7 @@ class Guard {
   int64_t steady_ms() const { return steady_ms_; }
 
   // In ascending order.
-  void take(uint32_t shard) {
+  CLOAKROOM_NO_THREAD_SAFETY void take(uint32_t shard) {
     CLOAKROOM_ASSERT(held_.empty() || shard > highest_);
     highest_ = shard;
     if (!alone_) {
@@ -97,7 +97,7 @@ class Guard {
     for (uint32_t i = 0; i < shards_.size(); ++i) take(i);
   }
   // Adds a guard without waiting, the clock staying as it is; false when another thread has it.
-  bool try_add(uint32_t shard) {
+  CLOAKROOM_NO_THREAD_SAFETY bool try_add(uint32_t shard) {
     if (held_.has(shard)) return true;
     if (!alone_ && !shards_[shard]->lock.try_lock()) return false;
     highest_ = held_.empty() ? shard : std::max(highest_, shard);
@@ -145,7 +145,7 @@ class Guard {
     release_unchanged();
   }
   // As release(), when nothing was changed.
-  void release_unchanged() {
+  CLOAKROOM_NO_THREAD_SAFETY void release_unchanged() {
     CLOAKROOM_ASSERT(!owes_);
     held_.for_each([&](uint32_t number) {
       Shard& shard = *shards_[number];

@@ -50,8 +50,14 @@ struct alignas(64) Bucket {
     slots[slot] = handle;
     meta |= 1u << slot | (is_displaced ? 1u << (kSlots + slot) : 0);
   }
-  void clear(uint32_t slot) { meta &= ~(1u << slot | 1u << (kSlots + slot)); }
-  void overflow_added() { meta += 1u << 24; }  // at most the slots of the stash
+  void clear(uint32_t slot) {
+    CLOAKROOM_ASSERT((used() >> slot & 1) != 0);
+    meta &= ~(1u << slot | 1u << (kSlots + slot));
+  }
+  void overflow_added() {
+    CLOAKROOM_ASSERT(overflow() < (kBuckets - kHomeBuckets) * kSlots);
+    meta += 1u << 24;
+  }
   void overflow_removed() {
     CLOAKROOM_ASSERT(overflow() > 0);
     meta -= 1u << 24;

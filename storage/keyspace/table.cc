@@ -95,6 +95,7 @@ void Table::split(Segment& old, uint64_t hash) {
   old.depth = depth;
   const size_t span = size_t{1} << (depth_ - depth);
   const size_t first = (directory_index(hash) | span) & ~(span - 1);  // the upper half of the old range
+  CLOAKROOM_ASSERT(directory_[first] == &old && directory_[first + span - 1] == &old);
   for (size_t i = 0; i < span; ++i) directory_[first + i] = &fresh;
 
   // Into the bucket of the same number: there is always room, whatever keys somebody has chosen.

@@ -58,10 +58,12 @@ void Wheel::unlink(BucketTimer& timer) {
     if (timer.next == 0) filled_[slot / kSlotsPerLevel] &= ~(uint64_t{1} << slot % kSlotsPerLevel);
   }
   timer.wheel_slot = 0;
+  CLOAKROOM_ASSERT((heads_[slot] != 0) == (filled_[slot / kSlotsPerLevel] >> slot % kSlotsPerLevel & 1));
 }
 
 // Entering `tick`, a multiple of 64: refiles the slots of higher levels that begin here.
 void Wheel::cascade(uint32_t tick) {
+  CLOAKROOM_ASSERT(tick % kSlotsPerLevel == 0);
   for (uint32_t level = 1; level < kLevels; ++level) {
     const uint32_t slot = tick >> (6 * level) & 63;
     const BucketRef& head = heads_[level * kSlotsPerLevel + slot];

@@ -122,6 +122,7 @@ class FlatDraft {
     return static_cast<size_t>(text.data() - bytes_.data()) - put_length(length, text.size());
   }
   void seal() {
+    CLOAKROOM_ASSERT(bytes_.size() <= UINT32_MAX);
     const auto bytes = static_cast<uint32_t>(bytes_.size());
     const auto count = static_cast<uint16_t>(std::min<size_t>(count_, FlatHash::kUncounted));
     std::memcpy(bytes_.data(), &bytes, sizeof bytes);

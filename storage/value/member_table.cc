@@ -31,6 +31,7 @@ void MemberTable::Bucket::set_block(uint32_t slot, const char* block) {
 }
 
 void MemberTable::Bucket::put(uint32_t slot, uint8_t tag, const char* block, bool is_displaced) {
+  CLOAKROOM_ASSERT(slot < kSlots && (used >> slot & 1) == 0);
   tags[slot] = tag;
   set_block(slot, block);
   used = static_cast<uint8_t>(used | 1u << slot);
@@ -38,6 +39,7 @@ void MemberTable::Bucket::put(uint32_t slot, uint8_t tag, const char* block, boo
 }
 
 void MemberTable::Bucket::clear(uint32_t slot) {
+  CLOAKROOM_ASSERT((used >> slot & 1) != 0);
   used = static_cast<uint8_t>(used & ~(1u << slot));
   displaced = static_cast<uint8_t>(displaced & ~(1u << slot));
 }
@@ -56,6 +58,7 @@ MemberTable::~MemberTable() {
     }
     free_segment(s);
   }
+  CLOAKROOM_ASSERT(segments_ == 0 && block_bytes_ == 0);
 }
 
 MemberTable::Segment* MemberTable::new_segment(uint8_t depth) {
@@ -66,6 +69,7 @@ MemberTable::Segment* MemberTable::new_segment(uint8_t depth) {
 }
 
 void MemberTable::free_segment(Segment* segment) {
+  CLOAKROOM_ASSERT(segments_ > 0);
   --segments_;
   const std::unique_ptr<Segment> owned(segment);
 }
@@ -83,6 +87,7 @@ char* MemberTable::new_block(std::string_view member, std::string_view value) {
 void MemberTable::free_block(char* block) {
   const Item item = item_of(block);
   const size_t bytes = bytes_of_block(item.member.size(), item.value.size());
+  CLOAKROOM_ASSERT(block_bytes_ >= accounted(bytes));
   block_bytes_ -= accounted(bytes);
   std::allocator<char>().deallocate(block, bytes);
 }
@@ -178,6 +183,7 @@ bool MemberTable::place_in(Segment& segment, uint64_t hash, const char* block) {
 }
 
 void MemberTable::take_out(const Place& place, uint64_t hash) {
+  CLOAKROOM_ASSERT(place.segment->count() > 0);
   place.line().clear(place.slot);
   if (place.bucket >= kHomeBuckets) overflow_removed(place.segment->buckets[home_of(hash)]);
   --place.segment->count();
@@ -196,6 +202,7 @@ void MemberTable::split(Segment& old, uint64_t hash) {
   old.depth() = depth;
   const size_t span = size_t{1} << (depth_ - depth);
   const size_t first = (directory_index(hash) | span) & ~(span - 1);  // the upper half of the old range
+  CLOAKROOM_ASSERT(directory_[first] == &old && directory_[first + span - 1] == &old);
   for (size_t i = 0; i < span; ++i) directory_[first + i] = fresh;
 
   for (const Bucket& bucket : old.buckets) {
@@ -295,6 +302,7 @@ void MemberTable::merge(Segment& gone, Segment& into, size_t first, size_t span)
       move_item(place, into, stash, false);
     }
   }
+  CLOAKROOM_ASSERT(gone.count() == 0 && directory_[first] == directory_[first + span / 2 - 1]);
   for (size_t i = 0; i < span; ++i) directory_[first + i] = &into;
   --into.depth();
   free_segment(&gone);

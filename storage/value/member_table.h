@@ -30,6 +30,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/base/assert.h"
 #include "storage/base/hash.h"
 #include "storage/base/match_bytes.h"
 
@@ -151,8 +152,14 @@ class MemberTable {
   bool place_in(Segment& segment, uint64_t hash, const char* block);
   void take_out(const Place& place, uint64_t hash);
   void split(Segment& old, uint64_t hash);
-  static void overflow_added(Bucket& home) { ++home.overflow; }  // at most the slots of the stash
-  static void overflow_removed(Bucket& home) { --home.overflow; }
+  static void overflow_added(Bucket& home) {
+    CLOAKROOM_ASSERT(home.overflow < (kBuckets - kHomeBuckets) * kSlots);
+    ++home.overflow;
+  }
+  static void overflow_removed(Bucket& home) {
+    CLOAKROOM_ASSERT(home.overflow > 0);
+    --home.overflow;
+  }
   static void move_item(const Place& from, Segment& to, uint32_t bucket, bool displaced);
   void bring_home(Segment& segment);
   void merge_around(uint64_t hash);
@@ -211,6 +218,7 @@ uint64_t MemberTable::scan(uint64_t cursor, Emit&& emit) const {
 // one has more places, not more items.
 template <class Random>
 MemberTable::Item MemberTable::random(Random&& random) const {
+  CLOAKROOM_ASSERT(size_ != 0);
   for (;;) {
     const uint64_t r = random();
     const size_t index = (r >> 16) % directory_.size();

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "storage/base/assert.h"
 #include "storage/base/number.h"
 #include "storage/keyspace/key.h"
 
@@ -33,6 +34,7 @@ class IntSet {
     width_ = 2u << (header & 3);
   }
   static void write_header(char* value, size_t size, size_t width) {
+    CLOAKROOM_ASSERT(size <= kMaxSize && (width == 2 || width == 4 || width == 8));
     const auto header = static_cast<uint32_t>(size << 2 | (width == 2 ? 0u : width == 4 ? 1u : 2u));
     std::memcpy(value, &header, sizeof header);
   }
@@ -87,6 +89,7 @@ class IdSet {
         width_(static_cast<uint8_t>(value[0]) & 63),
         size_(static_cast<uint8_t>(value[1])) {}
   static void write_header(char* value, IdCodec codec, size_t width, size_t size) {
+    CLOAKROOM_ASSERT(width <= kMaxPackedId && has_room(size, width));
     value[0] = static_cast<char>(static_cast<size_t>(codec) << 6 | width);
     value[1] = static_cast<char>(size);
   }
@@ -124,6 +127,7 @@ class FlatSet {
     bytes_ = bytes;
   }
   static void write_header(char* value, size_t bytes, size_t size) {
+    CLOAKROOM_ASSERT(has_room(bytes, size));
     const auto all = static_cast<uint16_t>(bytes);
     std::memcpy(value, &all, sizeof all);
     value[2] = static_cast<char>(size);

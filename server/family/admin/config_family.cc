@@ -49,7 +49,7 @@ void reset_thread_stats(Worker& worker) {
         &worker.access.counters().misses}) {
     counter->reset();
   }
-  const std::lock_guard lock(s.error_mutex);
+  const storage::Locked lock(s.error_mutex);
   s.errors.clear();
 }
 

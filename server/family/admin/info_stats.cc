@@ -49,7 +49,7 @@ Totals totals_of(ServerState& server) {
 std::map<std::string, uint64_t> errors_of(ServerState& server) {
   std::map<std::string, uint64_t> sum;
   for (Worker* worker : server.workers) {
-    const std::lock_guard lock(worker->stats.error_mutex);
+    const storage::Locked lock(worker->stats.error_mutex);
     for (const auto& [code, count] : worker->stats.errors) sum[code] += count;
   }
   return sum;

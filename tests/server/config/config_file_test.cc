@@ -346,7 +346,7 @@ TEST_CASE("CONFIG REWRITE shows a password to nobody new") {
   const std::string log_path = folder.path() + "/log";
   const auto store = start({path}, "", {"CLOAKROOM_REQUIREPASS=open sesame"}).config;
   REQUIRE(store);
-  configure_log("notice", log_path, true);
+  configure_log("notice", log_path);
   const auto warned = [&] {
     const std::string text = folder.read("log");
     CHECK(text.find("sesame") == text.npos);
@@ -366,7 +366,7 @@ TEST_CASE("CONFIG REWRITE shows a password to nobody new") {
   CHECK_FALSE(store->set(Views{"requirepass", ""}));
   CHECK_FALSE(store->rewrite());
   CHECK_FALSE(warned());
-  configure_log("notice", "", true);
+  configure_log("notice", "");
 }
 
 TEST_CASE("CONFIG REWRITE that cannot write says so and leaves nothing behind") {
