@@ -145,9 +145,9 @@ class Guard {
     release_unchanged();
   }
   // As release(), when nothing was changed.
-  CLOAKROOM_NO_THREAD_SAFETY void release_unchanged() {
+  void release_unchanged() {
     CLOAKROOM_ASSERT(!owes_);
-    held_.for_each([&](uint32_t number) {
+    held_.for_each([&](uint32_t number) CLOAKROOM_NO_THREAD_SAFETY {
       Shard& shard = *shards_[number];
       log_position_ = std::max(log_position_, shard.log_position);
       if (alone_) return;
