@@ -27,7 +27,14 @@ void reopen_log_on(asio::signal_set& hangups) {
 
 Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& the_clock)
     : ServerState(std::move(config_store), the_clock, families()),
+      pubsub_(*this),
       threads(*this, io_threads(*config->snapshot())) {
+  pubsub = &pubsub_;
+  pubsub_.serve_workers();
+  for (Worker* worker : workers) {
+    events_.push_back(std::make_unique<KeyspaceEvents>(*worker, pubsub_));
+    worker->access.set_event_sink(events_.back().get());
+  }
   startup_bytes = mallinfo2().uordblks;
 }
 

@@ -5,6 +5,7 @@ import hashlib
 import allowed
 import keyspace
 import norms
+from events import FLAGS, Events
 from resp import Connection, encode, exchange, parse
 
 BATCH = 200
@@ -90,6 +91,8 @@ class Engine:
         self.executed = 0
         self.known = {}  # signatures already reported for commands that change nothing: the stream may go on
         self.queues = {}
+        self.events = None  # not beside an index that one side plays by a script
+        self.compared = set()  # names of commands that were compared by their events too
 
     def reset(self):
         """Empty servers, default configuration, no connections."""
@@ -101,10 +104,32 @@ class Engine:
         self.queues = {}
         for shadow in filter(None, (self.shadow, self.twin_shadow)):
             shadow.forget_all()
+        if not self.shadow:
+            self._listen()
 
     def close(self):
         self.redis.drop_all()
         self.ours.drop_all()
+        if self.events:
+            self.events.close()
+            self.events = None
+
+    def _listen(self):
+        if self.events:
+            self.events.close()
+        for side in (self.redis, self.ours):
+            side.call("CONFIG", "SET", "notify-keyspace-events", FLAGS)
+        self.events = Events(self.redis, self.ours)
+
+    def _events(self, batch, start, replies):
+        """The events of a batch, once both servers have answered it."""
+        self.compared.update(op.args[0].upper() for op, raw in zip(batch, replies) if raw[:1] != b"-")
+        difference = self.events.compare()
+        if not difference:
+            return None
+        (db, key), theirs, mine = difference
+        return Diff(Op(batch[0].conn, [b"(events)", db, key]), repr(theirs).encode(), repr(mine).encode(),
+                    start + len(batch) - 1, "events")
 
     def run(self, ops, deep_every=700):
         """The first difference, or None. The whole keyspace is compared every deep_every and at the end."""
@@ -157,6 +182,10 @@ class Engine:
         if bad_a != bad_b or len(theirs) != len(mine):
             op_at = min(len(theirs), len(mine), len(batch) - 1)
             return Diff(batch[op_at], str(bad_a).encode(), str(bad_b).encode(), start + op_at, "connection")
+        if self.events:
+            diff = self._events(batch, start, theirs)
+            if diff:
+                return diff
         last = batch[-1]
         if bad_a or last.kind == "quit":
             for shadow in filter(None, (self.shadow, self.twin_shadow)):

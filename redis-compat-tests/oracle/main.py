@@ -47,6 +47,7 @@ class Run:
         self.harmless = {}
         self.deaths = set()
         self.shrink_left_s = 60.0
+        self.compared = set()
 
     def engine(self, family):
         if family != "index":
@@ -79,6 +80,7 @@ class Run:
                 break
             episode += 1
         engine.close()
+        self.compared |= engine.compared
         self.executed += done
         detail = "%d commands, %d episodes, %.1f s" % (done, episode, time.monotonic() - begin)
         more = sum(self.harmless.values()) - harmless
@@ -133,6 +135,18 @@ class Run:
         else:
             engine.ours.server = self.ours = Server(cloakroom_binary(), OPTIONS)
 
+    def check_coverage(self):
+        """No write command without a case whose events were compared."""
+        conn = self.ours.connect()
+        rows = conn.call("COMMAND")[1]
+        conn.close()
+        names = {row[1][0][1].upper() for row in rows if any(flag[1] == b"write" for flag in row[1][2][1])}
+        missing = sorted(names - self.compared)
+        if missing:
+            self.report.fail("events of every write command", "none of " + b" ".join(missing).decode())
+        else:
+            self.report.ok("events of every write command", "%d commands" % len(names))
+
     def summary(self):
         if not self.found:
             return
@@ -168,6 +182,8 @@ def main(argv):
     if not arguments.family or arguments.family in families.FAMILIES:
         for name in names:
             run.family(name, commands // len(names))
+        if not arguments.family:
+            run.check_coverage()
         run.summary()
         print("%d commands in lock step" % run.executed)
     if arguments.family in (None, "scenarios"):

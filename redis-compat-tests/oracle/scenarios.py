@@ -3,12 +3,13 @@ import time
 
 import scenarios_connection
 import scenarios_protocol
+import scenarios_pubsub
 import scenarios_server
 import scenarios_time
 from script import Script, differences
 from servers import Server, cloakroom_binary, redis_binary
 
-GROUPS = (scenarios_connection, scenarios_protocol, scenarios_server, scenarios_time)
+GROUPS = (scenarios_connection, scenarios_protocol, scenarios_pubsub, scenarios_server, scenarios_time)
 
 
 def _transcript(binary, options, play, expected=()):

@@ -47,6 +47,10 @@ enum Trait : uint32_t {
   kPassword = 1 << 12,
   kPasswordOption = 1 << 13,
   kDirectives = 1 << 14,
+  // A subscriber may send it in RESP2 too (SUBSCRIBE, PING, QUIT).
+  kWhileSubscribed = 1 << 15,
+  // Goes to replicas though it changes no key: held up by CLIENT PAUSE WRITE, as a write is (PUBLISH).
+  kMayReplicate = 1 << 16,
 };
 
 // One row of the command table; the texts are what COMMAND INFO and COMMAND DOCS show for Redis 7.0.15.

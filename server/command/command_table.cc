@@ -12,12 +12,26 @@
 namespace cloakroom::server {
 namespace {
 
-constexpr std::array<std::string_view, 21> kFlagNames = {
-    "write",         "readonly",          "denyoom",          "module",   "admin",
-    "pubsub",        "noscript",          "blocking",         "loading",  "stale",
-    "skip_monitor",  "skip_slowlog",      "asking",           "fast",     "no_auth",
-    "may_replicate", "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys",
-    "allow_busy"};
+constexpr std::array<std::string_view, 20> kFlagNames = {"write",
+                                                         "readonly",
+                                                         "denyoom",
+                                                         "module",
+                                                         "admin",
+                                                         "pubsub",
+                                                         "noscript",
+                                                         "blocking",
+                                                         "loading",
+                                                         "stale",
+                                                         "skip_monitor",
+                                                         "skip_slowlog",
+                                                         "asking",
+                                                         "fast",
+                                                         "no_auth",
+                                                         "no_mandatory_keys",
+                                                         "no_async_loading",
+                                                         "no_multi",
+                                                         "movablekeys",
+                                                         "allow_busy"};
 
 // At most 8 bytes; upper-case letters become lower-case, other bytes stay.
 uint64_t folded_word(std::string_view name) {
@@ -132,7 +146,10 @@ void CommandTable::add(const CommandRow& row) {
   command->full_name = row.name;
   command->keys = parse_keys(row);
   set_legacy_range(*command);
-  command->one_key = command->keys.size() == 1 && command->first_key == 1 && command->last_key == 1;
+  command->names_keys = std::any_of(command->keys.begin(), command->keys.end(),
+                                    [](const KeySpec& spec) { return spec.is_key(); });
+  command->one_key =
+      command->names_keys && command->keys.size() == 1 && command->first_key == 1 && command->last_key == 1;
   if (!by_name_.emplace(command->full_name, command.get()).second) {
     throw std::logic_error(std::string("two rows for command ") + row.name);
   }
@@ -215,6 +232,7 @@ bool CommandTable::rename(std::string_view from, std::string_view to) {
 bool collect_keys(const Command& command, std::span<const std::string_view> args, std::vector<KeyArg>& out) {
   const auto count = static_cast<int>(args.size());
   for (const KeySpec& spec : command.keys) {
+    if (!spec.is_key()) continue;
     const int begin = resolve_begin(spec, args);
     if (begin <= 0) continue;  // an optional keyword that is not there
     int first = begin;

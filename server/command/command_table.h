@@ -29,12 +29,11 @@ enum CommandFlag : uint32_t {
   kAsking = 1 << 12,
   kFast = 1 << 13,
   kNoAuth = 1 << 14,
-  kMayReplicate = 1 << 15,
-  kNoMandatoryKeys = 1 << 16,
-  kNoAsyncLoading = 1 << 17,
-  kNoMulti = 1 << 18,
-  kMovableKeys = 1 << 19,
-  kAllowBusy = 1 << 20,
+  kNoMandatoryKeys = 1 << 15,
+  kNoAsyncLoading = 1 << 16,
+  kNoMulti = 1 << 17,
+  kMovableKeys = 1 << 18,
+  kAllowBusy = 1 << 19,
 };
 
 // One key specification of a row, parsed (CommandRow::keys).
@@ -46,6 +45,7 @@ struct KeySpec {
   int a = 0;  // range: last key, relative;   keynum: index of the number of keys, relative
   int b = 0;  // range: step;                 keynum: first key, relative
   int c = 0;  // range: limit;                keynum: step
+  bool is_key() const { return flags.empty() || flags[0] != "not_key"; }  // else a shard channel
   bool writes() const { return !flags.empty() && (flags[0] == "RW" || flags[0] == "OW" || flags[0] == "RM"); }
 };
 
@@ -66,6 +66,7 @@ struct Command {
   int first_key = 0;
   int last_key = 0;
   int key_step = 0;
+  bool names_keys = false;
   bool one_key = false;  // exactly one key, at argument 1: the dispatcher's fast path
   std::vector<Command*> subcommands;
   const Command* parent = nullptr;

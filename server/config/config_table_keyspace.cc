@@ -51,7 +51,7 @@ constinit const Row kRows[] = {
     boolean("lazyfree-lazy-server-del", false).not_yet(),
     boolean("lazyfree-lazy-user-del", false).not_yet(),
     boolean("lazyfree-lazy-user-flush", false).not_yet(),
-    special("notify-keyspace-events", "", kNotifyEvents).into<&Config::notify_keyspace_events>().not_yet(),
+    special("notify-keyspace-events", "", kNotifyEvents).into<&Config::notify_keyspace_events>(),
 
     boolean("activerehashing", true),
     boolean("activedefrag", false).check(check_defrag),

@@ -77,9 +77,18 @@ bool reject_for_memory(Context& ctx) {
 // A monitoring client counts as a replica: it may not touch keys.
 bool reject_for_monitor(Context& ctx) {
   const auto touches_keys = [](const Command& command) {
-    return command.is(kWrite) || command.is(kMayReplicate) || command.is(kReadonly);
+    return command.is(kWrite) || command.has(kMayReplicate) || command.is(kReadonly);
   };
   return any_to_run(ctx, touches_keys) && reject_with(ctx, "ERR Replica can't interact with the keyspace");
+}
+
+// In RESP2 nothing tells a message from a reply: who is subscribed may send little else.
+bool reject_for_subscriber(Context& ctx) {
+  if (ctx.reply.resp3() || ctx.command.has(kWhileSubscribed)) return false;
+  return reject_with(
+      ctx, fmt::format("ERR Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                       "RESET are allowed in this context",
+                       ctx.command.full_name));
 }
 
 // enable-debug-command: not for everybody.
@@ -117,6 +126,7 @@ bool reject(Context& ctx) {
     return reject_with(ctx, "ERR Command not allowed inside a transaction");
   }
   return reject_for_memory(ctx) ||
+         (__builtin_expect(client.is(Client::kSubscriber), 0) && reject_for_subscriber(ctx)) ||
          (__builtin_expect(client.is(Client::kMonitor), 0) && reject_for_monitor(ctx));
 }
 
@@ -150,7 +160,7 @@ void respect_pause(const Context& ctx) {
   const uint8_t mode = pause.mode.load(std::memory_order_relaxed);
   if (__builtin_expect(mode == Pause::kNoPause, 1)) return;
   if (pause.until_ms.load() <= ctx.access.steady_ms()) return;
-  bool writes = ctx.command.is(kWrite) || ctx.command.is(kMayReplicate);
+  bool writes = ctx.command.is(kWrite) || ctx.command.has(kMayReplicate);
   if (ctx.command.has(kRunsQueue) && ctx.client.transaction != nullptr) {
     writes = ctx.client.transaction->writes();
   }

@@ -7,6 +7,7 @@ namespace cloakroom::server {
 Client::~Client() {
   CLOAKROOM_ASSERT(!registered);
   CLOAKROOM_ASSERT(!is(kMonitor));
+  CLOAKROOM_ASSERT(subscriptions == nullptr);
   CLOAKROOM_ASSERT(transaction == nullptr || transaction->watched.empty());
 }
 

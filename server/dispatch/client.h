@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,12 @@ namespace cloakroom::server {
 
 class ClientLink;
 struct Worker;
+
+// What a client has in a place shared with others; it is taken back from there when this goes.
+class Registration {
+ public:
+  virtual ~Registration() = default;
+};
 
 // What a client is and has said, without any I/O. Its own thread changes it; what CLIENT LIST of another
 // thread reads is atomic or behind `text_lock`.
@@ -36,6 +43,7 @@ class Client {
     kParked = 1 << 12,     // waits for the end of CLIENT PAUSE, for memory, or for what is due
     kWaitsForRoom = 1 << 13,
     kWaitsForTurn = 1 << 14,  // more was due than may be ended in one (park_for_a_turn())
+    kSubscriber = 1 << 15,    // to any channel, pattern or shard channel
   };
 
   // What other threads may read, but as one consistent set of strings.
@@ -92,13 +100,16 @@ class Client {
   std::atomic<uint64_t> parked_bytes{0};  // of a request that waits
   std::atomic<uint64_t> multi_bytes{0};   // of queued commands and watched keys
   std::atomic<uint64_t> output_bytes{0};  // shared values included
-  std::atomic<uint32_t> multi_count{0};   // queued commands
+  std::atomic<uint64_t> subscription_bytes{0};
+  std::array<std::atomic<uint32_t>, 3> subscription_counts{};  // channels, patterns, shard channels
+  std::atomic<uint32_t> multi_count{0};                        // queued commands
   std::atomic<uint32_t> watch_count{0};
   int fd = -1;
 
   // Own thread only.
-  bool registered = false;                   // in the registry
-  std::unique_ptr<Transaction> transaction;  // from MULTI or WATCH on
+  bool registered = false;                      // in the registry
+  std::unique_ptr<Transaction> transaction;     // from MULTI or WATCH on
+  std::unique_ptr<Registration> subscriptions;  // from the first on (pubsub/)
   protocol::OutputLimitState output_limit;
 
  private:

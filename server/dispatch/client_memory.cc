@@ -49,6 +49,7 @@ uint64_t memory_of(const Client& client) {
   return client_base_bytes(client) + client.query_memory.load(std::memory_order_relaxed) +
          client.parked_bytes.load(std::memory_order_relaxed) +
          client.multi_bytes.load(std::memory_order_relaxed) +
+         client.subscription_bytes.load(std::memory_order_relaxed) +
          client.output_bytes.load(std::memory_order_relaxed);
 }
 

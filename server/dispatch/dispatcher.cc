@@ -27,7 +27,8 @@ void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {
     const std::span<const std::string_view> args = batch.requests[i].args;
     PreparedBatch::Item& item = batch.items[i];
     item.command = server_.commands.find_line(args);
-    item.has_key = item.command != nullptr && item.command->first_key == 1 && args.size() > 1;
+    item.has_key = item.command != nullptr && item.command->names_keys && item.command->first_key == 1 &&
+                   args.size() > 1;
     if (!item.has_key) continue;
     access.schema().fill(batch.first_keys[i], args[1]);
     access.prefetch_bucket(batch.first_keys[i], item.command->is(kWrite));
@@ -141,6 +142,7 @@ void Dispatcher::call(Client& client, Context& ctx) {
   }
   show_monitors(ctx);
   access.finish();
+  if (__builtin_expect(worker_.has_mail, 0)) worker_.deliver_mail();  // its events come before what is next
   planner_.clear();
   account(client, ctx, errors_before + queued_errors_);
 }

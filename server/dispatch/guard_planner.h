@@ -16,7 +16,7 @@ class GuardPlanner {
  public:
   // Whether the command's row leaves guards to the dispatcher, and there are any.
   static bool plans(const Command& command) {
-    return !command.has(kOwnGuards) && (!command.keys.empty() || command.has(kAllGuards));
+    return !command.has(kOwnGuards) && (command.names_keys || command.has(kAllGuards));
   }
   // In the selected database. The plan is valid until the next one or clear().
   storage::GuardPlan plan(Context& ctx);

@@ -107,6 +107,9 @@ void ServerState::apply_config(const Config& c) {
   settings.set_max_int_entries = at_most<uint32_t>(c.set_max_intset_entries);
   settings.pending_ms = std::min(c.session_index_pending_ms, kLongestPendingMs);
   settings.policy = c.maxmemory_policy;
+  const bool anywhere = (c.notify_keyspace_events & (kNotifyKeyspace | kNotifyKeyevent)) != 0;
+  settings.event_classes = anywhere ? c.notify_keyspace_events : 0;
+  notify_keyspace_events = c.notify_keyspace_events;
   settings.lfu_log_factor = at_most<uint32_t>(c.lfu_log_factor);
   settings.lfu_decay_minutes = at_most<uint32_t>(c.lfu_decay_time);
   parser_limits.max_bulk_bytes = c.proto_max_bulk_len;

@@ -23,6 +23,7 @@
 namespace cloakroom::server {
 
 class Client;
+class PubSub;
 struct Context;
 struct Worker;
 
@@ -54,7 +55,9 @@ struct ServerState {
   void note_slow(const Config& c, const Client& client, const Context& ctx, int64_t duration_us);
 
   // Memory outside the keyspace that maxmemory counts: fixed parts and what clients own.
-  size_t overhead_bytes() const { return startup_bytes + client_bytes(); }
+  size_t overhead_bytes() const {
+    return startup_bytes + client_bytes() + message_bytes.load(std::memory_order_relaxed);
+  }
   size_t client_bytes() const;                       // without values shared with the keyspace or among them
   size_t client_total_bytes() const;                 // as CLIENT LIST shows it, added up
   size_t used_memory_bytes() const;                  // what INFO calls used_memory and maxmemory limits
@@ -73,8 +76,11 @@ struct ServerState {
   Slowlog slowlog;
   LatencyMonitor latency;
   Pause pause;
-  std::vector<Worker*> workers;       // one a thread; as they are before the threads run
-  std::atomic<uint32_t> monitors{0};  // clients with kMonitor
+  std::vector<Worker*> workers;                     // one a thread; as they are before the threads run
+  std::atomic<uint32_t> monitors{0};                // clients with kMonitor
+  PubSub* pubsub = nullptr;                         // as long as there are clients
+  std::atomic<size_t> message_bytes{0};             // published and not yet with all subscribers
+  std::atomic<uint32_t> notify_keyspace_events{0};  // storage::EventClass | kNotify*
   std::atomic<uint64_t> rejected_connections{0};
   size_t startup_bytes = 0;                   // what an empty server uses
   std::atomic<size_t> client_limit_bytes{0};  // maxmemory-clients (client_memory.h); 0: none

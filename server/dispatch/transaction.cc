@@ -22,7 +22,7 @@ void leave_multi(storage::Access& access, Client& client) {
 }  // namespace
 
 void Transaction::queue(const Command& command, std::span<const std::string_view> args) {
-  writes_ = writes_ || command.is(kWrite) || command.is(kMayReplicate);
+  writes_ = writes_ || command.is(kWrite) || command.has(kMayReplicate);
   commands_.push_back({&command, static_cast<uint32_t>(args_.size()), static_cast<uint32_t>(args.size())});
   for (const std::string_view arg : args) {
     char* const copy = room_for(arg.size());

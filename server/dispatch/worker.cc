@@ -56,6 +56,7 @@ void Worker::drain_tasks() {
     const storage::Locked lock(tasks_lock_);
     tasks.swap(tasks_);
   }
+  deliver_mail();
   for (const Task& task : tasks) {
     if (task.run != nullptr) {
       task.run();
@@ -69,7 +70,7 @@ void Worker::push_to_monitors(std::string_view lines) {
   const std::vector<uint64_t> ids = monitors_;  // one that cannot take the lines closes
   for (const uint64_t id : ids) {
     Client* client = find_client(id);
-    if (client != nullptr && !client->is(Client::kReplyOff)) client->link.push(lines);
+    if (client != nullptr && !client->is(Client::kReplyOff)) client->link.push({lines});
   }
 }
 
@@ -86,6 +87,7 @@ void Worker::wake_later(Worker& other) {
 }
 
 void Worker::wake_others() {
+  if (has_mail) deliver_mail();
   for (Worker* other : to_wake_) other->wake();
   to_wake_.clear();
 }
@@ -105,6 +107,15 @@ void Worker::close_client(uint64_t id) {
   client->link.close();
 }
 
+void Worker::close_slow_client(uint64_t id) {
+  Client* client = find_client(id);
+  if (client == nullptr || client->is_leaving()) return;
+  log(LogLevel::kWarning, "Client closed: its thread does not keep up with what is published.");
+  stats.output_limit_closes.add();
+  client->set(Client::kCloseNow, true);
+  post([this, id] { close_client(id); });
+}
+
 void Worker::resume_next_turn(Client& client) {
   client.set(Client::kWaitsForTurn, true);
   run_soon([this, id = client.id] {
@@ -118,6 +129,7 @@ void Worker::resume_next_turn(Client& client) {
 void Worker::forget(Client& client) {
   discard_transaction(access, client);
   access.finish();
+  client.subscriptions.reset();
   set_monitor(client, false);
 }
 

@@ -22,6 +22,16 @@ namespace cloakroom::server {
 
 struct ServerState;
 
+// What others have put by for a thread's clients (pubsub/).
+class Mail {
+ public:
+  // On that thread: appends it to their output.
+  virtual void deliver() = 0;
+
+ protected:
+  ~Mail() = default;
+};
+
 // What one thread needs to run commands: its window on the keyspace, its statistics, its mailbox. The loop
 // that runs it, and whatever waits in it, are the heir's. Everything here is the thread's own except what
 // says otherwise.
@@ -50,12 +60,18 @@ struct Worker {
 
   // --- own thread
   void wake_later(Worker& other);
-  void wake_others();  // those to be woken later; no guards held
+  // Those to be woken later, and delivers what is for this thread's own clients. No guards are held.
+  void wake_others();
+  void deliver_mail() {
+    has_mail = false;
+    if (mail != nullptr) mail->deliver();
+  }
 
   // Closes a client of any thread, which does it soon; nobody sees the client from now on.
   void kill(Client& client);
-  // Of its own clients, the first unless it is gone.
+  // Of its own clients, unless it is gone.
   void close_client(uint64_t id);
+  void close_slow_client(uint64_t id);  // soon: it has not taken what is for it
   void set_monitor(Client& client, bool on);
   // Has the client, which is parked, go on behind what is ready now.
   void resume_next_turn(Client& client);
@@ -75,6 +91,8 @@ struct Worker {
   ThreadStats stats;
   Counter client_total_bytes;  // of this thread's clients (client_memory.h)
   Counter client_own_bytes;
+  Mail* mail = nullptr;
+  bool has_mail = false;         // put there by this thread itself
   bool nobody_to_evict = false;  // of the clients, as of the last look (client_memory.h)
   Dispatcher dispatcher;
   TransactionPool spare_transactions;

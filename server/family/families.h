@@ -20,11 +20,13 @@ CommandRows introspection_commands();
 CommandRows config_commands();
 CommandRows diagnostics_commands();
 CommandRows memory_commands();
+CommandRows pubsub_commands();
 
-inline std::array<CommandRows, 12> families() {
+inline std::array<CommandRows, 13> families() {
   return {string_commands(),        hash_commands(),   set_commands(),         key_commands(),
           connection_commands(),    client_commands(), transaction_commands(), server_commands(),
-          introspection_commands(), config_commands(), diagnostics_commands(), memory_commands()};
+          introspection_commands(), config_commands(), diagnostics_commands(), memory_commands(),
+          pubsub_commands()};
 }
 
 }  // namespace cloakroom::server

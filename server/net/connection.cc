@@ -22,7 +22,8 @@ constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit 
 constexpr uint64_t kUncountedBytes = 16 * 1024;
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
 constexpr size_t kMaxPieces = 64;
-constexpr int kReadsAhead = 8;  // then others have their turn
+constexpr size_t kSharedPushBytes = 1024;  // copying less costs less
+constexpr int kReadsAhead = 8;             // then others have their turn
 
 }  // namespace
 
@@ -115,6 +116,7 @@ void Connection::serve(Slot& slot) {
 // Runs the slot's batch and those after it in the bytes that were read, as long as the turn lasts.
 Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
+  thread_.serving = this;
   client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
   protocol::RequestBatch& batch = slot.batch.requests;
   State state = State::kReading;
@@ -187,7 +189,9 @@ Connection::State Connection::after_long_reply() {
 }
 
 const protocol::OutputLimit& Connection::output_limit() const {
-  return thread_.config().client_output_buffer_limits.of(protocol::ClientClass::kNormal);
+  const bool subscriber = client_.is(Client::kSubscriber);
+  return thread_.config().client_output_buffer_limits.of(subscriber ? protocol::ClientClass::kPubsub
+                                                                    : protocol::ClientClass::kNormal);
 }
 
 // What one command may answer, whether or not the client reads it.
@@ -221,6 +225,7 @@ std::vector<std::string> Connection::take_parked() {
 
 Connection::State Connection::run_parked() {
   std::vector<std::string> args = take_parked();
+  thread_.serving = this;
   protocol::ReplyWriter reply = begin_replies();
   if (thread_.dispatcher.dispatch_parked(client_, args, reply) == Outcome::kParked) {
     park(std::move(args));
@@ -237,6 +242,7 @@ void Connection::settle(State state) {
   if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) close();
   leave_pause();
   send(thread_.out);
+  thread_.serving = nullptr;
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   if (closed()) return;
   publish_sizes();
@@ -260,13 +266,15 @@ void Connection::go_on() {
   if (state_ == State::kReading && (unparsed_ || more_)) ask_for_turn(true);
 }
 
+// Sends what the socket takes, first of what is unsent, then of `out`; the rest is unsent.
 void Connection::send(protocol::OutputBuffer& out) {
-  if (out.empty() || closed()) return;
-  if (!unsent_.empty() && &out != &unsent_) {
-    unsent_.append(std::move(out));
-    check_output_limit();
-    return;
-  }
+  if (closed()) return;
+  if (unsent_.empty()) return write(out);
+  if (!out.empty()) unsent_.append(std::move(out));
+  socket_full_ ? check_output_limit() : write(unsent_);
+}
+
+void Connection::write(protocol::OutputBuffer& out) {
   std::array<iovec, kMaxPieces> pieces;
   while (!out.empty()) {
     const ssize_t n = socket_->send(std::span(pieces).first(out.gather(pieces)));
@@ -274,21 +282,22 @@ void Connection::send(protocol::OutputBuffer& out) {
       thread_.stats.bytes_out.add(static_cast<uint64_t>(n));
       thread_.stats.writes.add();
       out.consume(static_cast<size_t>(n), &out == &unsent_ ? 0 : kKeepOutBytes);
-    } else if (n == -EAGAIN) {
-      if (&out != &unsent_) unsent_.append(std::move(out));
-      check_output_limit();
-      return;
-    } else {
-      if (&out != &unsent_) out.clear(kKeepOutBytes);
-      close();
-      return;
+      continue;
     }
+    if (n != -EAGAIN) {
+      out.clear(kKeepOutBytes);
+      return close();
+    }
+    socket_full_ = true;
+    if (&out != &unsent_) unsent_.append(std::move(out));
+    return check_output_limit();
   }
 }
 
 void Connection::on_writable() {
+  socket_full_ = false;
   if (closed() || unsent_.empty()) return;
-  send(unsent_);
+  write(unsent_);
   if (!closed()) publish_sizes();
   if (closed() || !unsent_.empty()) return;
   if (state_ == State::kClosing) {
@@ -298,12 +307,35 @@ void Connection::on_writable() {
   }
 }
 
-void Connection::push(std::string_view bytes) {
+void Connection::push(const Push& bytes) {
+  if (closed() || doomed_ || state_ == State::kClosing || client_.is(Client::kCloseAfterReply)) return;
+  const bool serving = thread_.serving == this;  // then behind the replies of its batch
+  protocol::OutputBuffer& out = serving ? thread_.out : unsent_;
+  out.append(bytes.head);
+  if (bytes.owner != nullptr && bytes.body.size() >= kSharedPushBytes) {
+    out.append_shared(*bytes.owner, bytes.body);
+  } else {
+    out.append(bytes.body);
+  }
+  out.append(bytes.tail);
+  if (serving) return;
+  if (unsent_.size() > output_budget()) {
+    doomed_ = true;
+    unsent_.clear();
+  }
+  if (std::exchange(to_flush_, true)) return;
+  thread_.flush_later(*this);
+}
+
+void Connection::flush() {
+  to_flush_ = false;
   if (closed()) return;
-  protocol::OutputBuffer out;
-  out.append(bytes);
-  send(out);
-  if (!closed() && unsent_.size() > output_budget()) over_limit(true);
+  if (doomed_) return over_limit(true);
+  if (socket_full_) {
+    check_output_limit();
+  } else {
+    write(unsent_);
+  }
   if (!closed()) publish_sizes();
 }
 
@@ -329,7 +361,8 @@ void Connection::publish_sizes() {
   client_.parked_bytes.store(parked_bytes_, std::memory_order_relaxed);
   client_.multi_bytes.store(multi, std::memory_order_relaxed);
   client_.output_bytes.store(unsent_.memory_bytes(), std::memory_order_relaxed);
-  const size_t rest = client_base_bytes(client_) + query + parked_bytes_ + multi;
+  const size_t subscriptions = client_.subscription_bytes.load(std::memory_order_relaxed);
+  const size_t rest = client_base_bytes(client_) + query + parked_bytes_ + multi + subscriptions;
   publish_sums(rest + unsent_.memory_bytes(), rest + unsent_.own_bytes());
 }
 
@@ -347,7 +380,8 @@ void Connection::tick(int64_t now_ms) {
   if (closed()) return;
   const int64_t timeout_ms = thread_.config().timeout_s * 1000;
   const int64_t idle_ms = now_ms - client_.last_interaction_ms.load(std::memory_order_relaxed);
-  const bool waits = client_.is(Client::kMonitor) || state_ == State::kParked;
+  const bool waits =
+      client_.is(Client::kMonitor) || client_.is(Client::kSubscriber) || state_ == State::kParked;
   if (timeout_ms > 0 && idle_ms > timeout_ms && !waits) {
     log(LogLevel::kVerbose, "Closing idle client");
     close();
@@ -415,6 +449,7 @@ void Connection::resume() {
 
 void Connection::close() {
   if (closed()) return;
+  doomed_ = true;
   unsent_.clear();
   publish_sums(0, 0);
   thread_.server.clients.remove(client_);

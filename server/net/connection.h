@@ -63,8 +63,9 @@ class Connection final : public ClientLink {
   // looks at closed() before it goes on.
   void close() override;
   bool closed() const { return socket_ == nullptr; }
-  // Appends out-of-band bytes (MONITOR lines, pushes) and sends what the socket takes.
-  void push(std::string_view bytes) override;
+  void push(const Push& bytes) override;
+  // Sends what was pushed.
+  void flush();
   bool needs_tick() const;
   void tick(int64_t now_ms);  // once a second: idle timeout, output limits
   void resume() override;
@@ -100,6 +101,7 @@ class Connection final : public ClientLink {
   void ask_for_turn(bool goes_on);
   void go_on();
   void send(protocol::OutputBuffer& out);
+  void write(protocol::OutputBuffer& out);
   void over_limit(bool output);
   void check_output_limit();
   void publish_sizes();
@@ -117,6 +119,9 @@ class Connection final : public ClientLink {
   uint64_t published_total_ = 0;
   uint64_t published_own_ = 0;
   bool queued_ = false;       // waits for its turn
+  bool to_flush_ = false;     // among the thread's
+  bool socket_full_ = false;  // until on_writable()
+  bool doomed_ = false;       // takes no more: closes at the next flush
   bool unparsed_ = false;     // the parser may hold whole requests
   bool more_ = false;         // the socket may hold bytes, and no event will tell
   bool peer_closed_ = false;  // end of stream or error seen by the poller

@@ -86,6 +86,7 @@ void IoThread::serve_sockets() {
     while (!new_turns_.empty() && serve_group(new_turns_, end_cycles)) {
     }
     if (!further_turns_.empty()) serve_group(further_turns_, end_cycles);
+    flush();
   } while (!idle && cycle_count() < end_cycles);
   if (server.stopping()) return;
   if (!idle) return post_serving();
@@ -107,11 +108,21 @@ bool IoThread::take_events() {
   return !events.empty();
 }
 
+void IoThread::flush_later(Connection& connection) {
+  to_flush_.push_back(&connection);
+  if (to_flush_.size() == 1) asio::post(context, [this] { flush(); });
+}
+
+void IoThread::flush() {
+  for (Connection* connection : std::exchange(to_flush_, {})) connection->flush();
+}
+
 void IoThread::free_closed() {
   if (closed.empty()) return;
   const auto gone = [](const Connection* connection) { return connection->closed(); };
   std::erase_if(new_turns_, gone);
   std::erase_if(further_turns_, gone);
+  std::erase_if(to_flush_, gone);
   closed.clear();
 }
 

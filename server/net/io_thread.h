@@ -86,12 +86,15 @@ struct IoThread final : Worker {
   // with what its last turn left waits for those who come anew, but for one group a turn of the loop: a short
   // request does not wait for all the long pipelines.
   void queue_turn(Connection& connection, bool goes_on);
+  // Has what was pushed to it sent, once who is ready was served.
+  void flush_later(Connection& connection);
 
   boost::asio::io_context context{1};
   std::array<Slot, kGroup> slots;
-  Slice slice;                 // of the connection being served
-  protocol::OutputBuffer out;  // replies of the batch being run
-  size_t flush_bytes = 0;      // of them, sent before the next command
+  Connection* serving = nullptr;  // `out` is its
+  Slice slice;                    // of the connection being served
+  protocol::OutputBuffer out;     // replies of the batch being run
+  size_t flush_bytes = 0;         // of them, sent before the next command
   SocketPoller sockets{context};
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Connection>> closed;  // freed when nothing can refer to them any more
@@ -106,6 +109,7 @@ struct IoThread final : Worker {
   using Turns = std::deque<Connection*>;
   bool serve_group(Turns& turns, uint64_t end_cycles);
   void free_closed();
+  void flush();
   void serve_expiry();
   void arm_expiry(int64_t delay_ms);
   void every_100ms();
@@ -115,6 +119,7 @@ struct IoThread final : Worker {
   // Connections that have something to be served, in their order; each in one of them.
   Turns new_turns_;
   Turns further_turns_;
+  std::vector<Connection*> to_flush_;
   bool watching_ = false;  // a readiness of the sockets is awaited
   bool serving_ = false;   // serve_sockets() runs or is posted
   uint32_t expiry_position_ = 0;

@@ -344,7 +344,9 @@ void Access::changed_by_expiry(const KeyRef& key) {
 }
 
 void Access::event(const KeyRef& key, EventClass event_class, std::string_view name) {
-  if (keyspace_.event_sink() == nullptr || name.empty()) return;
+  const uint32_t wanted = keyspace_.settings().event_classes.load(std::memory_order_relaxed);
+  if (__builtin_expect((wanted & static_cast<uint32_t>(event_class)) == 0, 1)) return;
+  if (event_sink_ == nullptr || name.empty()) return;
   changes_.add_event(event_class, name, db_, key.raw());
   guard_.owe(true);
 }
@@ -368,8 +370,7 @@ void Access::hand_over() {
 
 void Access::hand_over_all() {
   for (Watcher* watcher : changes_.marks()) watcher->dirty = true;
-  EventSink* events = keyspace_.event_sink();
-  if (events != nullptr && changes_.has_events()) events->take_events(changes_);
+  if (changes_.has_events()) event_sink_->take_events(changes_);
   EffectSink* effects = keyspace_.effect_sink();
   if (effects != nullptr && changes_.has_effects()) {
     const uint64_t position = effects->take_effects(changes_);

@@ -73,6 +73,8 @@ class Access {
   const KeySchema& schema() const { return keyspace_.schema(); }
   Guard& guard() { return guard_; }
   AccessCounters& counters() { return counters_; }
+  // Gets the events of the classes in KeyspaceSettings::event_classes.
+  void set_event_sink(EventSink* sink) { event_sink_ = sink; }
 
   // Reads the clock, which then stands still until the next call. No guard is held.
   void read_clock();
@@ -199,6 +201,7 @@ class Access {
   Keyspace& keyspace_;
   Guard guard_;
   AccessCounters counters_;
+  EventSink* event_sink_ = nullptr;
   uint32_t lru_now_ = 0;
   uint32_t db_ = 0;
   bool touch_ = true;

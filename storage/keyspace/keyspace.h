@@ -50,6 +50,7 @@ struct KeyspaceSettings {
   std::atomic<EvictionPolicy> policy{EvictionPolicy::kNoEviction};
   std::atomic<uint32_t> lfu_log_factor{10};
   std::atomic<uint32_t> lfu_decay_minutes{1};
+  std::atomic<uint32_t> event_classes{0};  // EventClass, those that anybody wants to know of
 };
 
 // All shards. Thread-safe: everything reachable is either immutable, atomic, or behind a guard.
@@ -99,11 +100,9 @@ class Keyspace {
   Table& table(Shard& shard, uint32_t db);
   std::unique_ptr<Table> new_table(Shard& shard);
 
-  void set_event_sink(EventSink* sink) { event_sink_.store(sink, std::memory_order_release); }
   void set_effect_sink(EffectSink* sink) { effect_sink_.store(sink, std::memory_order_release); }
   void set_change_hook(ChangeHook* hook) { change_hook_.store(hook, std::memory_order_release); }
   ChangeHook* change_hook() const { return change_hook_.load(std::memory_order_acquire); }
-  EventSink* event_sink() const { return event_sink_.load(std::memory_order_acquire); }
   EffectSink* effect_sink() const { return effect_sink_.load(std::memory_order_acquire); }
 
  private:
@@ -122,7 +121,6 @@ class Keyspace {
   RegionSource source_;
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Shard*> shard_pointers_;
-  std::atomic<EventSink*> event_sink_{nullptr};
   std::atomic<EffectSink*> effect_sink_{nullptr};
   std::atomic<ChangeHook*> change_hook_{nullptr};
 };

@@ -36,9 +36,10 @@ class CommandFixture {
         server(std::make_shared<ConfigStore>(std::move(initial), ""), clock),
         access(server.threads.first().access),
         client_(1, server.threads.first(), link_, {}, now_ms),
-        other_(2, server.threads.first(), link_, {}, now_ms) {
+        other_(2, server.threads.first(), other_link_, {}, now_ms) {
     access.read_clock();
-    server.keyspace->set_event_sink(&sink_);
+    access.set_event_sink(&sink_);
+    server.keyspace->settings().event_classes = storage::test::kAllEvents;
     server.keyspace->set_effect_sink(&sink_);
   }
 
@@ -64,6 +65,10 @@ class CommandFixture {
   std::string run(const Words& words) { return run_as(client_, words); }
   void run(const Words& words, protocol::ReplyWriter& reply) { run_as(client_, words, reply); }
   std::string run_by_another(const Words& words) { return run_as(other_, words); }
+
+  // What the clients were sent unasked since the last call.
+  std::string take_pushed() { return std::exchange(link_.pushed, {}); }
+  std::string take_pushed_to_another() { return std::exchange(other_link_.pushed, {}); }
 
   void select(uint32_t db) { client_.db = db; }
   uint32_t db() const { return client_.db; }
@@ -110,16 +115,19 @@ class CommandFixture {
  private:
   // Of a client that nobody is connected to.
   struct NoLink final : ClientLink {
-    void push(std::string_view) override {}
+    void push(const Push& bytes) override { pushed.append(bytes.head).append(bytes.body).append(bytes.tail); }
     void resume() override {}
     void close() override {}
     size_t base_bytes() const override { return 0; }
+
+    std::string pushed;
   };
 
   NoLink link_;
+  NoLink other_link_;
   std::string run_as(Client& client, const Words& words) {
     protocol::OutputBuffer out;
-    protocol::ReplyWriter reply(out);
+    protocol::ReplyWriter reply(out, client.resp.load());
     run_as(client, words, reply);
     return std::string(out.flat());
   }

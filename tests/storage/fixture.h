@@ -28,6 +28,9 @@ class ManualClock final : public Clock {
   int64_t wall_steps_ms_ = 0;
 };
 
+// But for keymiss, which reads give too.
+inline constexpr uint32_t kAllEvents = 0xffff & ~static_cast<uint32_t>(EventClass::kKeyMiss);
+
 // Keeps what it is told, as text: events "set session:1", effects as their words.
 class Recorder final : public EventSink, public EffectSink {
  public:
@@ -67,7 +70,8 @@ struct Fixture {
   Fixture& operator=(const Fixture&) = delete;
 
   Recorder& recorded() {
-    keyspace.set_event_sink(&recorder);
+    access.set_event_sink(&recorder);
+    keyspace.settings().event_classes = kAllEvents;
     keyspace.set_effect_sink(&recorder);
     return recorder;
   }

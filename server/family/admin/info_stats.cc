@@ -7,6 +7,7 @@
 #include "server/dispatch/worker.h"
 #include "server/family/admin/info.h"
 #include "server/family/admin/info_sections.h"
+#include "server/pubsub/pubsub.h"
 
 namespace cloakroom::server {
 namespace {
@@ -107,11 +108,14 @@ void info_stats(InfoWriter& out, Context& ctx) {
   out.line("current_eviction_exceeded_time", ctx.server.memory_excess.current_us(ctx.server.clock) / 1000);
   out.line("keyspace_hits", t.hits);
   out.line("keyspace_misses", t.misses);
-  out.zeros({"pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec", "total_forks",
-             "migrate_cached_sockets", "slave_expires_tracked_keys", "active_defrag_hits",
-             "active_defrag_misses", "active_defrag_key_hits", "active_defrag_key_misses",
-             "total_active_defrag_time", "current_active_defrag_time", "tracking_total_keys",
-             "tracking_total_items", "tracking_total_prefixes", "unexpected_error_replies"});
+  out.line("pubsub_channels", ctx.server.pubsub->count(PubSub::Kind::kChannel));
+  out.line("pubsub_patterns", ctx.server.pubsub->count(PubSub::Kind::kPattern));
+  out.line("pubsubshard_channels", ctx.server.pubsub->count(PubSub::Kind::kShardChannel));
+  out.zeros({"latest_fork_usec", "total_forks", "migrate_cached_sockets", "slave_expires_tracked_keys",
+             "active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits",
+             "active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time",
+             "tracking_total_keys", "tracking_total_items", "tracking_total_prefixes",
+             "unexpected_error_replies"});
   out.line("total_error_replies", errors);
   out.line("dump_payload_sanitizations", 0);
   out.line("total_reads_processed", t.reads);

@@ -181,7 +181,7 @@ bool keys_of_line(Context& ctx, std::vector<KeyArg>& keys) {
     ctx.reply.error("ERR Invalid command specified");
     return false;
   }
-  if (c->keys.empty()) {
+  if (!c->names_keys) {
     ctx.reply.error("ERR The command has no key arguments");
     return false;
   }

@@ -19,6 +19,7 @@ namespace {
 std::string flag_letters(const Client& client) {
   std::string letters;
   if (client.is(Client::kMonitor)) letters += 'O';
+  if (client.is(Client::kSubscriber)) letters += 'P';
   if (client.is(Client::kInMulti)) letters += 'x';
   if (client.is(Client::kParked)) letters += 'b';
   if (client.is(Client::kCloseAfterReply)) letters += 'c';
@@ -39,10 +40,13 @@ std::string line_of(const Client& client, int64_t now_ms) {
   const auto seconds_since = [&](int64_t then_ms) { return std::max<int64_t>(0, now_ms - then_ms) / 1000; };
   std::string line = fmt::format("id={} addr={} laddr={} fd={} name={}", client.id, texts.address,
                                  texts.local_address, client.fd, texts.name);
-  line += fmt::format(" age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={}",
-                      seconds_since(client.created_ms),
+  line += fmt::format(" age={} idle={} flags={} db={}", seconds_since(client.created_ms),
                       seconds_since(client.last_interaction_ms.load(std::memory_order_relaxed)),
-                      flag_letters(client), client.db.load(std::memory_order_relaxed),
+                      flag_letters(client), client.db.load(std::memory_order_relaxed));
+  const auto subscribed = [&](size_t kind) {
+    return client.subscription_counts[kind].load(std::memory_order_relaxed);
+  };
+  line += fmt::format(" sub={} psub={} ssub={} multi={}", subscribed(0), subscribed(1), subscribed(2),
                       client.is(Client::kInMulti) ? static_cast<int64_t>(client.multi_count.load()) : -1);
   line += fmt::format(
       " qbuf={} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} omem={} tot-mem={}", query,
@@ -80,7 +84,9 @@ std::optional<ClientType> client_type_named(std::string_view name) {
   return std::nullopt;
 }
 
-ClientType type_of(const Client&) { return ClientType::kNormal; }
+ClientType type_of(const Client& client) {
+  return client.is(Client::kSubscriber) ? ClientType::kPubsub : ClientType::kNormal;
+}
 
 void reply_unknown_client_type(Context& ctx, std::string_view name) {
   ctx.reply.error(fmt::format("ERR Unknown client type '{}'", name));

@@ -25,6 +25,11 @@ constexpr std::string_view kRedisVersion = "7.0.15";
 
 void ping(Context& ctx) {
   if (ctx.argc() > 2) return reply_wrong_arity(ctx);
+  if (ctx.client.is(Client::kSubscriber) && !ctx.reply.resp3()) {
+    ctx.reply.array(2);
+    ctx.reply.bulk("pong");
+    return ctx.reply.bulk(ctx.argc() == 2 ? ctx.arg(1) : "");
+  }
   if (ctx.argc() == 1) return ctx.reply.simple("PONG");
   ctx.reply.bulk(ctx.arg(1));
 }
@@ -141,6 +146,7 @@ void quit(Context& ctx) {
 void reset(Context& ctx) {
   Client& client = ctx.client;
   ctx.worker.set_monitor(client, false);
+  client.subscriptions.reset();
   discard_transaction(ctx.access, client);
   client.db.store(0, std::memory_order_relaxed);
   client.resp.store(2, std::memory_order_relaxed);
@@ -167,7 +173,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Answers PONG, or the message given.",
      .syntax = "[message]",
-     .traits = kNoTrait,
+     .traits = kWhileSubscribed,
      .handler = ping},
     {.name = "echo",
      .arity = 2,
@@ -232,7 +238,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Closes the connection.",
      .syntax = "",
-     .traits = kLeavesMulti,
+     .traits = kLeavesMulti | kWhileSubscribed,
      .handler = quit},
     {.name = "reset",
      .arity = 1,
@@ -245,7 +251,7 @@ constexpr CommandRow kRows[] = {
      .complexity = "O(1)",
      .summary = "Brings the connection back to how it began.",
      .syntax = "",
-     .traits = kOwnGuards | kLeavesMulti,
+     .traits = kOwnGuards | kLeavesMulti | kWhileSubscribed,
      .handler = reset},
 };
 

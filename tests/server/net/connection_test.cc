@@ -161,7 +161,7 @@ class Life {
         if (alive() && connection_->client().is(Client::kParked)) connection_->resume();
         return;
       case Step::kPush:
-        if (alive()) connection_->push(kPushed);
+        if (alive()) connection_->push({kPushed});
         return;
       case Step::kKill:
         killed_ = true;
