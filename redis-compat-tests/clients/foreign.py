@@ -9,7 +9,8 @@ from servers_of_tests import environment, start
 
 HERE = pathlib.Path(__file__).resolve().parent
 NODE_NAMES = ["node-redis 4.7.1, node-redis 5.12.1, ioredis 5.11.1: session flow",
-              "express-session + connect-redis over node-redis 4 and 5"]
+              "express-session + connect-redis over node-redis 4 and 5",
+              "node-redis 4.7.1, node-redis 5.12.1, ioredis 5.11.1: subscribers"]
 
 
 def _count(report, done, name):
@@ -52,7 +53,7 @@ def run_node(report):
             for name in NODE_NAMES:
                 report.fail(name, wrong)
             return
-        for script, name in zip(("flow.js", "web.js"), NODE_NAMES):
+        for script, name in zip(("flow.js", "web.js", "subscribers.js"), NODE_NAMES):
             with start() as server:
                 _run(report, ["node", script], name, work, environment(server))
 

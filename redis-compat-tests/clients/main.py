@@ -6,10 +6,11 @@ Environment: CLOAKROOM_SERVER is the server under test.
 import flow_python
 import foreign
 import handshakes
+import subscribers_python
 import tools_redis
 from report import Report
 
-SUITES = (flow_python, handshakes, tools_redis, foreign)
+SUITES = (flow_python, subscribers_python, handshakes, tools_redis, foreign)
 
 
 def main(argv):

@@ -10,11 +10,12 @@ import hostile_input
 import life_and_death
 import memory_limit
 import memory_of_clients
+import subscribers
 from report import Report
 
 SUITES = (
     hostile_input, hostile_clients, dying_clients, endless_replies, life_and_death,
-    memory_limit, memory_of_clients,
+    memory_limit, memory_of_clients, subscribers,
 )
 
 
