@@ -80,6 +80,10 @@ struct Config {
   bool session_index = false;
   int64_t session_index_pending_ms = 0;
 
+  // replication
+  int64_t min_replicas_to_write = 0;   // 0: none
+  int64_t min_replicas_max_lag_s = 0;  // 0: any
+
   // operation
   int64_t hz = 0;
   int64_t slowlog_log_slower_than = 0;  // microseconds; negative: off

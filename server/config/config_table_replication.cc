@@ -38,8 +38,12 @@ constinit const Row kRows[] = {
     boolean("replica-announced", true),
     unset("replica-announce-ip").alias("slave-announce-ip"),
     integer("replica-announce-port", "0", 0, 65535).alias("slave-announce-port"),
-    integer("min-replicas-to-write", "0", 0, kIntMax).alias("min-slaves-to-write"),
-    integer("min-replicas-max-lag", "10", 0, kIntMax).alias("min-slaves-max-lag"),
+    integer("min-replicas-to-write", "0", 0, kIntMax)
+        .alias("min-slaves-to-write")
+        .into<&Config::min_replicas_to_write>(),
+    integer("min-replicas-max-lag", "10", 0, kIntMax)
+        .alias("min-slaves-max-lag")
+        .into<&Config::min_replicas_max_lag_s>(),
     memory("repl-backlog-size", "1048576", 1, INT64_MAX).check(limit_backlog),
     integer("repl-backlog-ttl", "3600", 0, INT64_MAX),
     boolean("repl-disable-tcp-nodelay", false),

@@ -74,6 +74,14 @@ bool reject_for_memory(Context& ctx) {
   return reject_with(ctx, errors::kOutOfMemory);
 }
 
+// There are no replicas: who asks for some to be there does not want to write.
+bool reject_for_replicas(Context& ctx) {
+  const Config& config = ctx.worker.config();
+  if (config.min_replicas_max_lag_s == 0) return false;
+  const auto writes = [](const Command& command) { return command.is(kWrite); };
+  return any_to_run(ctx, writes) && reject_with(ctx, errors::kNoReplicas);
+}
+
 // A monitoring client counts as a replica: it may not touch keys.
 bool reject_for_monitor(Context& ctx) {
   const auto touches_keys = [](const Command& command) {
@@ -126,6 +134,7 @@ bool reject(Context& ctx) {
     return reject_with(ctx, "ERR Command not allowed inside a transaction");
   }
   return reject_for_memory(ctx) ||
+         (__builtin_expect(ctx.worker.config().min_replicas_to_write != 0, 0) && reject_for_replicas(ctx)) ||
          (__builtin_expect(client.is(Client::kSubscriber), 0) && reject_for_subscriber(ctx)) ||
          (__builtin_expect(client.is(Client::kMonitor), 0) && reject_for_monitor(ctx));
 }

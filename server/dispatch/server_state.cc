@@ -161,6 +161,12 @@ void ServerState::measure_rates() {
   output_rate.sample(now_us, bytes_out);
 }
 
+uint64_t ServerState::changes() const {
+  uint64_t sum = 0;
+  for (Worker* worker : workers) sum += worker->access.counters().changes.get();
+  return sum;
+}
+
 size_t ServerState::keys_count(storage::Access& access) const {
   size_t keys = 0;
   for (const storage::Shard* shard : keyspace->shards()) {

@@ -61,6 +61,7 @@ struct ServerState {
   size_t client_bytes() const;                       // without values shared with the keyspace or among them
   size_t client_total_bytes() const;                 // as CLIENT LIST shows it, added up
   size_t used_memory_bytes() const;                  // what INFO calls used_memory and maxmemory limits
+  uint64_t changes() const;                          // of keys, since the start
   size_t keys_count(storage::Access& access) const;  // of all databases; one guard at a time
   void every_100ms(storage::Access& access);         // on one thread, whose it is
   uint64_t random_seed() const;
@@ -79,6 +80,7 @@ struct ServerState {
   std::vector<Worker*> workers;                     // one a thread; as they are before the threads run
   std::atomic<uint32_t> monitors{0};                // clients with kMonitor
   PubSub* pubsub = nullptr;                         // as long as there are clients
+  std::atomic<uint64_t> changes_at_flush{0};        // of the keyspace, when save points were configured
   std::atomic<size_t> message_bytes{0};             // published and not yet with all subscribers
   std::atomic<uint32_t> notify_keyspace_events{0};  // storage::EventClass | kNotify*
   std::atomic<uint64_t> rejected_connections{0};

@@ -21,12 +21,13 @@ CommandRows config_commands();
 CommandRows diagnostics_commands();
 CommandRows memory_commands();
 CommandRows pubsub_commands();
+CommandRows script_commands();
 
-inline std::array<CommandRows, 13> families() {
+inline std::array<CommandRows, 14> families() {
   return {string_commands(),        hash_commands(),   set_commands(),         key_commands(),
           connection_commands(),    client_commands(), transaction_commands(), server_commands(),
           introspection_commands(), config_commands(), diagnostics_commands(), memory_commands(),
-          pubsub_commands()};
+          pubsub_commands(),        script_commands()};
 }
 
 }  // namespace cloakroom::server

@@ -67,9 +67,11 @@ void info_server(InfoWriter& out, Context& ctx) {
 void info_clients(InfoWriter& out, Context& ctx) {
   uint64_t largest_input = 0;
   uint64_t largest_output = 0;
+  size_t parked = 0;
   ctx.server.clients.for_each([&](Client& client) {
     largest_input = std::max(largest_input, client.query_memory.load());
     largest_output = std::max(largest_output, client.output_bytes.load());
+    parked += client.is(Client::kParked) ? 1 : 0;
   });
   out.section("Clients");
   out.line("connected_clients", ctx.server.clients.size());
@@ -77,7 +79,8 @@ void info_clients(InfoWriter& out, Context& ctx) {
   out.line("maxclients", ctx.worker.config().maxclients);
   out.line("client_recent_max_input_buffer", largest_input);
   out.line("client_recent_max_output_buffer", largest_output);
-  out.zeros({"blocked_clients", "tracking_clients", "clients_in_timeout_table"});
+  out.line("blocked_clients", parked);
+  out.zeros({"tracking_clients", "clients_in_timeout_table"});
 }
 
 void info_memory(InfoWriter& out, Context& ctx) {
@@ -128,13 +131,12 @@ void info_memory(InfoWriter& out, Context& ctx) {
 }
 
 void info_persistence(InfoWriter& out, Context& ctx) {
-  uint64_t changes = 0;
-  for (Worker* worker : ctx.server.workers) changes += worker->access.counters().changes.get();
+  const uint64_t changes = ctx.server.changes();
   out.section("Persistence");
   out.zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
   out.line("current_fork_perc", "0.00");
   out.zeros({"current_save_keys_processed", "current_save_keys_total"});
-  out.line("rdb_changes_since_last_save", changes);
+  out.line("rdb_changes_since_last_save", changes - std::min(changes, ctx.server.changes_at_flush.load()));
   out.line("rdb_bgsave_in_progress", 0);
   out.line("rdb_last_save_time", ctx.server.start_ms / 1000);
   out.line("rdb_last_bgsave_status", "ok");

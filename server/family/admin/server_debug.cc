@@ -162,6 +162,10 @@ void help(Context& ctx) {
   reply_help(ctx, "DEBUG",
              {"CHANGE-REPL-ID",
               "    Accepted; there are no replicas.",  //
+              "DIGEST",
+              "    A fingerprint of all that is stored.",  //
+              "DIGEST-VALUE <key> [<key> ...]",
+              "    Fingerprints of values.",  //
               "ERROR <string>",
               "    Answers that error.",  //
               "HTSTATS <dbid>",
@@ -172,6 +176,8 @@ void help(Context& ctx) {
               "    Writes a line to the log.",  //
               "OBJECT <key>",
               "    Describes how a value is kept.",  //
+              "POPULATE <count> [<prefix>] [<size>]",
+              "    Stores keys <prefix>:0 and on that are not there yet.",  //
               "PROTOCOL <type>",
               "    Answers a sample of that type of reply.",  //
               "QUICKLIST-PACKED-THRESHOLD <size>",
@@ -206,6 +212,9 @@ constexpr Subcommand kSubcommands[] = {
     {"log", 3, log_line},
     {"change-repl-id", 2, ok},
     {"set-disable-deny-scripts", 3, ok},
+    {"digest", 2, debug_digest},
+    {"digest-value", 0, debug_digest_value},
+    {"populate", 0, debug_populate},
     {"reload", 0, refuse_reload},
     {"loadaof", 2, refuse_reload},
 };

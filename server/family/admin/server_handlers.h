@@ -6,6 +6,9 @@
 namespace cloakroom::server {
 
 void debug_command(Context& ctx);
+void debug_digest(Context& ctx);
+void debug_digest_value(Context& ctx);
+void debug_populate(Context& ctx);
 CommandRows cluster_rows();
 CommandRows acl_rows();
 

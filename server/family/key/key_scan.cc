@@ -4,6 +4,7 @@
 #include "server/dispatch/admission.h"
 #include "server/dispatch/errors.h"
 #include "server/dispatch/server_state.h"
+#include "server/dispatch/worker.h"
 #include "server/family/key/key_handlers.h"
 #include "server/family/scan_arguments.h"
 #include "storage/base/nocase.h"
@@ -110,7 +111,11 @@ void dbsize_command(Context& ctx) {
 }
 
 void flushdb_command(Context& ctx) { flush(ctx, storage::flush_db); }
-void flushall_command(Context& ctx) { flush(ctx, storage::flush_all); }
+// With save points it counts as a save of what is left, as in Redis.
+void flushall_command(Context& ctx) {
+  flush(ctx, storage::flush_all);
+  if (!ctx.worker.config().save.empty()) ctx.server.changes_at_flush = ctx.server.changes();
+}
 
 void swapdb_command(Context& ctx) {
   int64_t first = 0;
