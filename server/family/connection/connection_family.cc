@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <climits>
 
+#include "server/config/version.h"
 #include "server/dispatch/arguments.h"
 #include "server/dispatch/client.h"
 #include "server/dispatch/context.h"
@@ -21,7 +22,6 @@ constexpr std::string_view kWrongPass = "WRONGPASS invalid username-password pai
 constexpr std::string_view kNoPasswordSet =
     "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
     "configuration is correct?";
-constexpr std::string_view kRedisVersion = "7.0.15";
 
 void ping(Context& ctx) {
   if (ctx.argc() > 2) return reply_wrong_arity(ctx);
