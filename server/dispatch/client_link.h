@@ -7,8 +7,8 @@
 
 namespace cloakroom::server {
 
-// Bytes for one client that no request of its own asked for. `owner`: of the memory of `body`, which may then be
-// shared instead of copied; it needs a tail.
+// Bytes for one client that no request of its own asked for. `owner`: of the memory of `body`, which may then
+// be shared instead of copied; it needs a tail.
 struct Push {
   std::string_view head;
   std::string_view body = {};

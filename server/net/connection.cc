@@ -239,7 +239,11 @@ void Connection::settle(State state) {
   CLOAKROOM_ASSERT(parked_.empty() == (state != State::kParked));
   state_ = state;
   thread_.wake_others();
-  if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) close();
+  if (doomed_) {
+    over_limit(true);
+  } else if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) {
+    close();
+  }
   leave_pause();
   send(thread_.out);
   thread_.serving = nullptr;
@@ -268,7 +272,7 @@ void Connection::go_on() {
 
 // Sends what the socket takes, first of what is unsent, then of `out`; the rest is unsent.
 void Connection::send(protocol::OutputBuffer& out) {
-  if (closed()) return;
+  if (closed() || doomed_) return;
   if (unsent_.empty()) return write(out);
   if (!out.empty()) unsent_.append(std::move(out));
   socket_full_ ? check_output_limit() : write(unsent_);
@@ -322,6 +326,7 @@ void Connection::push(const Push& bytes) {
   if (unsent_.size() > output_budget()) {
     doomed_ = true;
     unsent_.clear();
+    client_.set(Client::kCloseNow, true);
   }
   if (std::exchange(to_flush_, true)) return;
   thread_.flush_later(*this);

@@ -121,7 +121,7 @@ class Connection final : public ClientLink {
   bool queued_ = false;       // waits for its turn
   bool to_flush_ = false;     // among the thread's
   bool socket_full_ = false;  // until on_writable()
-  bool doomed_ = false;       // takes no more: closes at the next flush
+  bool doomed_ = false;       // let too much wait: sends and takes no more, and closes when that is possible
   bool unparsed_ = false;     // the parser may hold whole requests
   bool more_ = false;         // the socket may hold bytes, and no event will tell
   bool peer_closed_ = false;  // end of stream or error seen by the poller

@@ -21,6 +21,8 @@ namespace cloakroom::server::test {
 namespace {
 
 const std::string kPushed = "+pushed\r\n";
+constexpr size_t kLimitBytes = 16 * 1024;
+constexpr size_t kFloodBytes = 24 * 1024;
 
 // The kernel and the peer behind it.
 struct Wire {
@@ -92,6 +94,7 @@ enum class Step : uint8_t {
   kNoRoom,  // the same, but what is parked waits for memory
   kResume,  // ... and ends
   kPush,    // another client's message
+  kFlood,   // ... so many that they pass the limit of output, where there is one
   kKill,
   kCount,
 };
@@ -99,8 +102,9 @@ enum class Step : uint8_t {
 // One connection, and what is to be expected of it.
 class Life {
  public:
-  Life(Server& server, storage::test::ManualClock& clock, int failing_call)
-      : server_(server), thread_(server.threads.first()), clock_(clock) {
+  // `limited`: the server has a limit of output, and whoever passes it may be closed.
+  Life(Server& server, storage::test::ManualClock& clock, bool limited, int failing_call)
+      : server_(server), thread_(server.threads.first()), clock_(clock), limited_(limited) {
     wire_.failing_call = failing_call;
     auto connection =
         std::make_unique<Connection>(thread_, std::make_unique<WireSocket>(wire_), Client::Texts{});
@@ -163,6 +167,9 @@ class Life {
       case Step::kPush:
         if (alive()) connection_->push({kPushed});
         return;
+      case Step::kFlood:
+        if (alive() && limited_) connection_->push({flood()});
+        return;
       case Step::kKill:
         killed_ = true;
         if (alive()) connection_->close();
@@ -178,7 +185,8 @@ class Life {
     turns();
     take_all();
     turns();
-    const bool cut = wire_.failed || wire_.reset || killed_;
+    const bool over_limit = limited_ && !alive();
+    const bool cut = wire_.failed || wire_.reset || killed_ || over_limit;
     CHECK(alive() == !(cut || quit_ || wire_.shut));
     check_replies(!cut && !(wire_.shut && paused_));
     CHECK(wire_.open == alive());
@@ -236,6 +244,14 @@ class Life {
     if (alive()) connection_->client().set(Client::kWaitsForRoom, no_room);
   }
 
+  static const std::string& flood() {
+    static const std::string all = [] {
+      std::string bytes;
+      while (bytes.size() < kFloodBytes) bytes += kPushed;
+      return bytes;
+    }();
+    return all;
+  }
   void ready(bool end_of_stream) {
     if (alive() && end_of_stream) connection_->peer_closed();
     if (alive()) connection_->on_readable();
@@ -253,8 +269,12 @@ class Life {
   // What the peer has got: the replies in order, between messages. When the connection was cut, a part; also of
   // a message when the peer shut its side, for nobody waits until those are out.
   void check_replies(bool whole) {
-    std::string got = wire_.taken;
-    for (size_t at = got.find(kPushed); at != got.npos; at = got.find(kPushed)) got.erase(at, kPushed.size());
+    std::string got;
+    for (size_t at = 0; at < wire_.taken.size();) {
+      const bool pushed = wire_.taken.compare(at, kPushed.size(), kPushed) == 0;
+      if (!pushed) got += wire_.taken[at];
+      at += pushed ? kPushed.size() : 1;
+    }
     bool right = false;
     const size_t most = alive() ? 0 : kPushed.size() - 1;
     for (size_t pushed = 0; pushed <= most; ++pushed) {
@@ -272,6 +292,7 @@ class Life {
   Server& server_;
   IoThread& thread_;
   storage::test::ManualClock& clock_;
+  bool limited_;
   Wire wire_;
   Connection* connection_ = nullptr;
   uint64_t id_ = 0;
@@ -288,7 +309,9 @@ using Steps = std::vector<Step>;
 class Lives {
  public:
   // With short turns each has one command.
-  explicit Lives(bool short_turns) : server_(std::make_shared<ConfigStore>(one_thread(), ""), clock_) {
+  explicit Lives(bool short_turns, uint64_t limit_bytes = 0)
+      : limited_(limit_bytes != 0),
+        server_(std::make_shared<ConfigStore>(one_thread(limit_bytes), ""), clock_) {
     server_.slice_cycles = short_turns ? 0 : UINT64_MAX / 2;
   }
 
@@ -298,7 +321,7 @@ class Lives {
     for (const Step step : steps) names += std::string(kNames[static_cast<size_t>(step)]) + " ";
     CAPTURE(names);
     CAPTURE(failing_call);
-    Life life(server_, clock_, failing_call);
+    Life life(server_, clock_, limited_, failing_call);
     for (const Step step : steps) life.step(step);
     life.end();
     return life.calls();
@@ -310,15 +333,17 @@ class Lives {
 
  private:
   static constexpr std::array<const char*, static_cast<size_t>(Step::kCount)> kNames = {
-      "request", "big",   "half",  "quit",    "stops-taking", "takes", "shuts",
-      "resets",  "turns", "pause", "no-room", "resume",       "push",  "kill"};
+      "request", "big",   "half",    "quit",   "stops-taking", "takes", "shuts", "resets",
+      "turns",   "pause", "no-room", "resume", "push",         "flood", "kill"};
 
-  static Config one_thread() {
+  static Config one_thread(uint64_t limit_bytes) {
     Config config = *ConfigStore().snapshot();
     config.io_threads = 1;
+    config.client_output_buffer_limits.of(protocol::ClientClass::kNormal).hard_bytes = limit_bytes;
     return config;
   }
 
+  bool limited_;
   storage::test::ManualClock clock_;
   Server server_;
 };
@@ -357,6 +382,15 @@ TEST_CASE("whichever call of a socket fails, its connection closes and leaves no
     for (size_t count = 0; count <= 3; ++count) {
       for_all(count, [&](const Steps& steps) { lives.run_with_failures(steps); });
     }
+  }
+}
+
+TEST_CASE("who lets too much wait is closed, and gets nothing that is cut in the middle of something") {
+  Lives lives(false, kLimitBytes);
+  for (size_t count = 0; count <= 4; ++count) {
+    for_all(count, [&](const Steps& steps) {
+      if (std::find(steps.begin(), steps.end(), Step::kFlood) != steps.end()) lives.run(steps);
+    });
   }
 }
 
