@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "server/config/config.h"
+#include "server/crash_report.h"
 #include "server/process.h"
 #include "server/server.h"
 #include "server/stats/log.h"
@@ -30,6 +31,7 @@ int main(int argc, char** argv) {
     server::prepare_process(*config);
     const storage::SystemClock clock;
     server::Server instance(config, clock);
+    server::report_crashes(instance);
     server::announce(instance);
     const int code = instance.run();
     server::remove_pid_file();

@@ -353,6 +353,26 @@ def systemd(binary):
                 expect_true(server.alive(), "it stays in the foreground")
 
 
+def crash_report(binary):
+    """By a signal from outside and by one of its own: the log says where, and nothing of what is stored."""
+    for crash, number in (("abort", signal.SIGABRT), ("segfault", signal.SIGSEGV)):
+        with tempfile.TemporaryDirectory() as folder:
+            log = pathlib.Path(folder, "log")
+            options = ["--logfile", str(log), "--enable-debug-command", "yes", *NOTICE]
+            with Server(binary, options, prepare=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0))) as server:
+                conn = server.connect()
+                conn.value("SET", "secret-key", "secret-value")
+                if crash == "abort":
+                    server.process.send_signal(signal.SIGABRT)
+                else:
+                    conn.send(request("DEBUG", "SEGFAULT"))
+                expect(ended(server), -number, "the signal it ends by")
+                text = log.read_text(errors="replace")
+                for part in ("crashed by signal: %d" % number, "STACK TRACE", "REGISTERS", "connected_clients:1"):
+                    expect_true(part in text, "%s in the report" % part)
+                expect_true("secret" not in text, "nothing stored is in the report")
+
+
 CHECKS = [
     ("SIGTERM and SIGINT", signals),
     ("a log file moved away", moved_log),
@@ -369,5 +389,6 @@ CHECKS = [
     ("limit of open files", open_files),
     ("files for every thread", every_thread_has_files),
     ("no file is left", no_file_is_left),
+    ("report of a crash", crash_report),
     ("supervised by systemd", systemd),
 ]

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -80,6 +81,9 @@ void sleep(Context& ctx) {
   if (seconds > 0) std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   ctx.reply.ok();
 }
+
+// Tests the report of a crash.
+void segfault(Context&) { std::raise(SIGSEGV); }
 
 void set_active_expire(Context& ctx) {
   ctx.server.active_expire = std::atoi(std::string(ctx.arg(2)).c_str()) != 0;
@@ -184,6 +188,8 @@ void help(Context& ctx) {
               "    Accepted without effect.",  //
               "SDSLEN <key>",
               "    Sizes of a key and its string.",  //
+              "SEGFAULT",
+              "    Ends the server by that signal.",  //
               "SET-ACTIVE-EXPIRE (0|1)",
               "    Whether expired keys leave before they are touched.",  //
               "SET-DISABLE-DENY-SCRIPTS (0|1)",
@@ -215,6 +221,7 @@ constexpr Subcommand kSubcommands[] = {
     {"digest", 2, debug_digest},
     {"digest-value", 0, debug_digest_value},
     {"populate", 0, debug_populate},
+    {"segfault", 2, segfault},
     {"reload", 0, refuse_reload},
     {"loadaof", 2, refuse_reload},
 };
