@@ -124,7 +124,7 @@ class Engine:
     def _events(self, batch, start, replies):
         """The events of a batch, once both servers have answered it."""
         self.compared.update(op.args[0].upper() for op, raw in zip(batch, replies) if raw[:1] != b"-")
-        difference = self.events.compare()
+        difference = self.events.compare(batch)
         if not difference:
             return None
         (db, key), theirs, mine = difference
@@ -267,6 +267,8 @@ class Engine:
                     break
             self.executed += rounds // 2
             results.append(_scanned(seen, head))
+        if self.events:
+            self.events.forget()
         if results[0] != results[1]:
             missing = repr([list(results[0])[:20], list(results[1])[:20]]).encode()
             return Diff(op, missing[:2000], b"", at, "iteration")

@@ -28,7 +28,7 @@ def on_off(g):
 
 SUBCOMMANDS = [
     ("ID", (), "type"), ("ID", (b"x",), None), ("INFO", (), "client"), ("LIST", (), "client"),
-    ("LIST", (b"TYPE", b"normal"), "client"), ("LIST", (b"TYPE", b"pubsub"), None), ("LIST", (b"TYPE", b"foo"), None),
+    ("LIST", (b"TYPE", b"normal"), "client"), ("LIST", (b"TYPE", b"pubsub"), "client"), ("LIST", (b"TYPE", b"foo"), None),
     ("LIST", (b"TYPE", b"master"), None), ("LIST", (b"TYPE",), None), ("LIST", (b"ID", b"0"), None),
     ("LIST", (b"ID", b"99999999", b"88888888"), None), ("LIST", (b"ID",), None), ("LIST", (b"ID", b"abc"), None),
     ("LIST", (b"foo",), None), ("GETNAME", (), None), ("GETNAME", (), None), ("GETNAME", (b"x",), None),
@@ -36,7 +36,7 @@ SUBCOMMANDS = [
     ("SETNAME", (), None), ("SETINFO", (b"LIB-NAME", b"oracle"), None), ("SETINFO", (b"lib-ver", b"1.0"), None),
     ("KILL", (b"127.0.0.1:1",), None), ("KILL", (b"ID", b"99999999"), None), ("KILL", (b"ID", b"abc"), None),
     ("KILL", (b"ID", b"0"), None), ("KILL", (b"ADDR", b"1.2.3.4:5", b"SKIPME", b"yes"), None),
-    ("KILL", (b"LADDR", b"1.2.3.4:5"), None), ("KILL", (b"TYPE", b"pubsub"), None), ("KILL", (b"TYPE", b"foo"), None),
+    ("KILL", (b"LADDR", b"1.2.3.4:5"), None), ("KILL", (b"TYPE", b"master"), None), ("KILL", (b"TYPE", b"foo"), None),
     ("KILL", (b"USER", b"nobody"), None), ("KILL", (b"SKIPME", b"maybe"), None), ("KILL", (b"ID",), None),
     ("KILL", (), None), ("KILL", (b"TYPE", b"replica", b"ID", b"99999999"), None), ("KILL", (b"foo", b"bar"), None),
     ("NO-EVICT", (on_off,), None), ("NO-EVICT", (), None), ("NO-TOUCH", (on_off,), None),

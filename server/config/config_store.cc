@@ -61,10 +61,10 @@ std::vector<std::string> set_words(const Row& row, std::string_view value) {
   }
 }
 
-// Of the limits of a client's output those of replicas and subscribers limit nobody yet.
+// Of the limits of a client's output that of replicas limits nobody yet.
 bool limits_nobody(const protocol::OutputLimits& limits) {
-  constexpr protocol::OutputLimits kInitial;
-  return !std::equal(limits.by_class.begin() + 1, limits.by_class.end(), kInitial.by_class.begin() + 1);
+  constexpr auto kReplica = protocol::ClientClass::kReplica;
+  return limits.of(kReplica) != protocol::OutputLimits{}.of(kReplica);
 }
 
 // What is no default and has no effect, of the rows that `concerns` names.
@@ -81,7 +81,7 @@ std::vector<std::string> without_effect(const Config& config, const std::functio
           "Snapshots are not supported yet: the save points are kept, nothing is written to disk");
     } else if (row.name == "client-output-buffer-limit" &&
                limits_nobody(config.client_output_buffer_limits)) {
-      lines.emplace_back("client-output-buffer-limit: only the limits of normal clients have an effect yet");
+      lines.emplace_back("client-output-buffer-limit: the limit of replicas has no effect yet");
     }
   }
   if (!names.empty()) lines.insert(lines.begin(), "Accepted without effect in this version: " + names);

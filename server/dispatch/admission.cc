@@ -39,7 +39,7 @@ void answer_instead(Worker& worker, Client& client, protocol::ReplyWriter& reply
 // The same, counted as a rejected call of the command. Always true.
 bool reject_with(Context& ctx, std::string_view error) {
   ctx.worker.stats.commands[ctx.command.number].rejected.add();
-  if (!ctx.command.has(kRunsQueue) || !ctx.client.is(Client::kInMulti)) {
+  if (!ctx.command.has(kRunsQueue)) {
     answer_instead(ctx.worker, ctx.client, ctx.reply, error);
     return true;
   }

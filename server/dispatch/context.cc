@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "server/dispatch/client.h"
+
 namespace cloakroom::server {
 
 const storage::KeyRef& KeyCache::get(size_t index, std::string_view raw) {
@@ -26,6 +28,12 @@ const storage::KeyRef& Context::key(size_t index) { return keys.get(index, args[
 
 const protocol::SharedBytes* Context::big(size_t index) {
   return request == nullptr ? nullptr : request->big(index);
+}
+
+// The queue is still there, though the client has left MULTI.
+bool Context::in_exec() const {
+  const auto& transaction = client.transaction;
+  return transaction != nullptr && transaction->queued() > 0 && !client.is(Client::kInMulti);
 }
 
 }  // namespace cloakroom::server

@@ -73,6 +73,9 @@ struct Context {
   size_t argc() const { return args.size(); }
   std::string_view arg(size_t index) const { return args[index]; }
 
+  // Inside EXEC, where nothing may block.
+  bool in_exec() const;
+
   // --- filled by the dispatcher
   KeyCache& keys;
   const protocol::Request* request = nullptr;  // null inside EXEC

@@ -5,6 +5,7 @@
 
 #include "server/dispatch/client_link.h"
 #include "server/dispatch/server_state.h"
+#include "server/stats/log.h"
 
 namespace cloakroom::server {
 

@@ -39,7 +39,7 @@ void role(Context& ctx) {
 }
 
 void monitor(Context& ctx) {
-  if (in_exec(ctx)) return ctx.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
+  if (ctx.in_exec()) return ctx.reply.error("ERR MONITOR isn't allowed for DENY BLOCKING client");
   if (ctx.client.is(Client::kMonitor)) return;  // Redis says nothing either
   ctx.worker.set_monitor(ctx.client, true);
   ctx.reply.ok();
@@ -164,12 +164,6 @@ constexpr CommandRow kRows[] = {
 };
 
 }  // namespace
-
-// In EXEC the queue is still there, though the client has left MULTI.
-bool in_exec(const Context& ctx) {
-  const auto& transaction = ctx.client.transaction;
-  return transaction != nullptr && transaction->queued() > 0 && !ctx.client.is(Client::kInMulti);
-}
 
 CommandRows server_commands() {
   static const std::vector<CommandRow> rows = [] {

@@ -12,7 +12,4 @@ void debug_populate(Context& ctx);
 CommandRows cluster_rows();
 CommandRows acl_rows();
 
-// Inside EXEC, where nothing may block.
-bool in_exec(const Context& ctx);
-
 }  // namespace cloakroom::server

@@ -40,6 +40,9 @@ void confirm(Context& ctx, std::string_view word, Kind kind, const std::string_v
 template <Kind kKind>
 void subscribe(Context& ctx) {
   constexpr std::string_view kWords[] = {"subscribe", "psubscribe", "ssubscribe"};
+  if (kKind == Kind::kShardChannel && ctx.in_exec()) {
+    return ctx.reply.error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client");
+  }
   const Aloud aloud(ctx.reply);
   for (const std::string_view name : ctx.args.subspan(1)) {
     ctx.server.pubsub->subscribe(ctx.client, kKind, name);

@@ -114,15 +114,16 @@ TEST_CASE("CONFIG SET of what has no effect leaves a notice, as at start") {
   const std::vector<std::string> none;
   const std::string kept = "Accepted without effect in this version: ";
   CHECK(notices({"maxmemory", "1gb", "timeout", "5", "maxmemory-eviction-tenacity", "11"}) == none);
-  CHECK(notices({"min-replicas-to-write", "1", "timeout", "6", "min-slaves-max-lag", "3"}) ==
-        std::vector{kept + "min-replicas-to-write, min-replicas-max-lag"});
-  CHECK(notices({"min-replicas-to-write", "1"}) == none);  // as it was
+  CHECK(notices({"list-compress-depth", "1", "timeout", "6", "list-max-ziplist-size", "3"}) ==
+        std::vector{kept + "list-max-listpack-size, list-compress-depth"});
+  CHECK(notices({"list-compress-depth", "1"}) == none);  // as it was
   CHECK(notices({"activerehashing", "no"}) == std::vector{kept + "activerehashing"});
-  CHECK(notices({"min-replicas-to-write", "0", "activerehashing", "yes"}) == none);  // the default
+  CHECK(notices({"list-compress-depth", "0", "activerehashing", "yes"}) == none);  // the default
   CHECK(notices({"save", "", "appendonly", "no"}) == none);
   CHECK(notices({"save", "60 1"}).size() == 1);
   CHECK(notices({"client-output-buffer-limit", "normal 1mb 0 0"}) == none);
-  CHECK(notices({"client-output-buffer-limit", "pubsub 1mb 0 0"}).size() == 1);
+  CHECK(notices({"client-output-buffer-limit", "pubsub 1mb 0 0"}) == none);
+  CHECK(notices({"client-output-buffer-limit", "slave 1mb 0 0"}).size() == 1);
   CHECK(store.startup_notices().size() == 3);
 }
 

@@ -34,7 +34,9 @@ TEST_CASE("maxmemory-clients is a size or a share of maxmemory") {
 TEST_CASE("A transaction counts what it queues and what it watches, and gives all of it back") {
   Transaction transaction;
   const size_t empty = transaction.memory_bytes();
+  const CommandRow row{};
   Command command{};
+  command.row = &row;
   const std::string value(1000, 'x');
   const std::vector<std::string_view> args = {"set", "key", value};
   for (int i = 0; i < 100; ++i) transaction.queue(command, args);

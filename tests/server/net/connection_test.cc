@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "server/server.h"
+#include "server/stats/log.h"
 #include "tests/storage/fixture.h"
 
 namespace cloakroom::server::test {
@@ -387,11 +388,13 @@ TEST_CASE("whichever call of a socket fails, its connection closes and leaves no
 
 TEST_CASE("who lets too much wait is closed, and gets nothing that is cut in the middle of something") {
   Lives lives(false, kLimitBytes);
+  configure_log("warning", "/dev/null");  // each of them is a line
   for (size_t count = 0; count <= 4; ++count) {
     for_all(count, [&](const Steps& steps) {
       if (std::find(steps.begin(), steps.end(), Step::kFlood) != steps.end()) lives.run(steps);
     });
   }
+  configure_log("notice", "");
 }
 
 TEST_CASE("long lives of connections, with failures") {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "server/server.h"
+#include "storage/base/glob.h"
 #include "tests/server/command_fixture.h"
 
 namespace cloakroom::server::test {
