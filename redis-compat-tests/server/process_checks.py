@@ -82,13 +82,13 @@ def without_effect(binary):
     """What is accepted and does nothing says so in the log, at run time too."""
     with Server(binary, NOTICE) as server:
         conn = server.connect()
-        for pair in (["save", ""], ["appendonly", "no"], ["min-replicas-to-write", "0"], ["timeout", "0"]):
+        for pair in (["save", ""], ["appendonly", "no"], ["list-compress-depth", "0"], ["timeout", "0"]):
             expect(conn.value("CONFIG", "SET", *pair), b"OK")
         if not server.redis:
             expect_true("effect" not in server.log(), server.log())
-        expect(conn.value("CONFIG", "SET", "min-replicas-to-write", "1", "timeout", "60"), b"OK")
+        expect(conn.value("CONFIG", "SET", "list-compress-depth", "1", "timeout", "60"), b"OK")
         if not server.redis:
-            expect(server.log().count("Accepted without effect in this version: min-replicas-to-write\n"), 1, server.log())
+            expect(server.log().count("Accepted without effect in this version: list-compress-depth\n"), 1, server.log())
         expect(conn.value("CONFIG", "SET", "notify-keyspace-events", "Egx"), b"OK", "which frameworks ask for")
 
 

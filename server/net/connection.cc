@@ -239,7 +239,7 @@ void Connection::settle(State state) {
   CLOAKROOM_ASSERT(parked_.empty() == (state != State::kParked));
   state_ = state;
   thread_.wake_others();
-  if (doomed_) {
+  if (doomed_ && !closed()) {
     over_limit(true);
   } else if (client_.is(Client::kCloseNow) || (state == State::kParked && peer_gone_)) {
     close();

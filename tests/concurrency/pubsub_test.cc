@@ -1,3 +1,5 @@
+#include "server/pubsub/pubsub.h"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -6,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include "server/pubsub/pubsub.h"
 #include "tests/concurrency/live_server.h"
 
 namespace cloakroom::server::test {
@@ -28,6 +29,7 @@ TEST_CASE("all subscribers of a channel see one order, and PUBLISH counts just w
   std::atomic<int64_t> counted{0};
   std::atomic<int> publishing{kPublishers};
   std::vector<std::thread> publishers;
+  publishers.reserve(kPublishers);
   for (int p = 0; p < kPublishers; ++p) {
     publishers.emplace_back([&, p] {
       SocketClient client(live.port);
@@ -57,6 +59,7 @@ TEST_CASE("all subscribers of a channel see one order, and PUBLISH counts just w
   });
   std::vector<std::vector<std::string>> got(steady.size());
   std::vector<std::thread> readers;
+  readers.reserve(steady.size());
   for (size_t n = 0; n < steady.size(); ++n) {
     readers.emplace_back([&, n] {
       while (got[n].size() < size_t{kPublishers} * kMessages)

@@ -271,10 +271,9 @@ class Life {
   // a message when the peer shut its side, for nobody waits until those are out.
   void check_replies(bool whole) {
     std::string got;
-    for (size_t at = 0; at < wire_.taken.size();) {
-      const bool pushed = wire_.taken.compare(at, kPushed.size(), kPushed) == 0;
-      if (!pushed) got += wire_.taken[at];
-      at += pushed ? kPushed.size() : 1;
+    for (size_t at = 0, next = 0; next != std::string::npos; at = next + kPushed.size()) {
+      next = wire_.taken.find(kPushed, at);
+      got.append(wire_.taken, at, next - at);
     }
     bool right = false;
     const size_t most = alive() ? 0 : kPushed.size() - 1;
