@@ -245,11 +245,13 @@ void Connection::settle(State state) {
     close();
   }
   leave_pause();
+  const bool waited = !unsent_.empty();
+  if (!closed()) publish_sizes();  // before the replies: who has them sees what they have left behind
   send(thread_.out);
   thread_.serving = nullptr;
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   if (closed()) return;
-  publish_sizes();
+  if (waited || !unsent_.empty()) publish_sizes();
   if (state_ == State::kClosing && unsent_.empty()) {
     close();
   } else if (!unsent_.empty() && state_ == State::kReading) {
