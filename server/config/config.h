@@ -93,7 +93,6 @@ struct Config {
   std::vector<double> latency_tracking_info_percentiles;
   std::string loglevel;
   std::string logfile;
-  bool privacy = false;
   std::string dir;
   std::string pidfile;
   std::string supervised;

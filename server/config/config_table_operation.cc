@@ -54,7 +54,7 @@ constinit const Row kRows[] = {
 
     choice("loglevel", "notice", "debug, verbose, notice, warning").into<&Config::loglevel>(),
     text("logfile").flags(kImmutable).into<&Config::logfile>(),
-    boolean("privacy", true).into<&Config::privacy>(),  // our own
+    boolean("privacy", true).not_yet(),  // our own: the log tells nothing private either way
     boolean("syslog-enabled", false).flags(kImmutable),
     text("syslog-ident", "redis").flags(kImmutable),
     choice("syslog-facility", "local0",

@@ -74,14 +74,14 @@ ServerState::ServerState(std::shared_ptr<ConfigStore> config_store, const storag
   }
   keyspace = std::make_unique<storage::Keyspace>(keyspace_options(*settings), clock);
   apply_config(*settings);
-  config->on_change({"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
-                     "session-index-pending-ms", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time",
-                     "proto-max-bulk-len", "loglevel", "privacy", "maxmemory", "maxmemory-clients",
-                     "notify-keyspace-events"},
-                    [this](const Config&, const Config& after) {
-                      apply_config(after);
-                      return std::optional<std::string>();
-                    });
+  config->on_change(
+      {"hash-max-listpack-entries", "hash-max-listpack-value", "set-max-intset-entries",
+       "session-index-pending-ms", "maxmemory-policy", "lfu-log-factor", "lfu-decay-time",
+       "proto-max-bulk-len", "loglevel", "maxmemory", "maxmemory-clients", "notify-keyspace-events"},
+      [this](const Config&, const Config& after) {
+        apply_config(after);
+        return std::optional<std::string>();
+      });
 }
 
 void ServerState::calibrate_cycles() {

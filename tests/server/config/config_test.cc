@@ -63,7 +63,7 @@ TEST_CASE("defaults reach the fields") {
   CHECK(config->session_key_pattern == "session:{id}");
   CHECK(config->session_index);
   CHECK(config->session_index_pending_ms == 60000);
-  CHECK(config->privacy);
+  CHECK(config->text("privacy") == "yes");
   CHECK(config->loglevel == "notice");
   CHECK(config->enable_debug_command == AllowFor::kNobody);
   CHECK(config->dir == std::filesystem::current_path());
