@@ -95,17 +95,16 @@ class Lane:
         return outcome
 
     def processes(self):
-        """All that this lane has started and that is still there."""
+        """All that this lane has started and that is still there: a server may hide its environment, but not where it is."""
         wanted = ("%s=%s" % (MARK, self.mark)).encode()
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    with open("/proc/%s/environ" % entry, "rb") as file:
-                        found = wanted in file.read().split(b"\0")
-                except OSError:
-                    continue
-                if found:
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/environ" % entry, "rb") as file:
+                    ours = wanted in file.read().split(b"\0")
+                if ours or os.readlink("/proc/%s/cwd" % entry).startswith("%s/" % self.folder):
                     yield int(entry)
+            except OSError:
+                continue
 
     def end_processes(self):
         def none_left():

@@ -47,10 +47,13 @@ def run_unit(lane, job):
 
 def run_one(lanes, options, report):
     """One case, with all it says."""
-    for (unit, threads), case in lanes.each(lambda lane, job: lane.run(job[0], units.directives(job[1]), only=options.only)
-                                            .cases.get(options.only), [(options.unit[0], n) for n in options.io_threads]):
-        name = "%s: %s (io-threads %d)" % (unit, options.only, threads)
-        report.check(name, case and case.state == "ok", case.detail if case else "there is no such case, or it did not begin")
+    def alone(lane, job):
+        unit, threads = job
+        return lane.run(unit, units.directives(threads), only=options.only).cases.get(options.only)
+
+    for (unit, threads), case in lanes.each(alone, [(options.unit[0], threads) for threads in options.io_threads]):
+        report.check("%s: %s (io-threads %d)" % (unit, options.only, threads), case and case.state == "ok",
+                     case.detail if case else "there is no such case, or it did not begin")
 
 
 def run_all(lanes, options, report):

@@ -31,6 +31,18 @@ REFUSALS = (
 )
 FAMILIES = {"stream": "streams", "list": "lists", "sortedset": "sorted sets", "geo": "GEO", "bitmap": "bits",
             "hyperloglog": "HyperLogLog", "scripting": "scripts", "pubsub": "pub/sub"}
+PERSISTENCE, REPLICATION = "RDB and AOF", "replication"
+NAMED = {**dict.fromkeys(("dump", "restore", "migrate", "save", "bgsave", "bgrewriteaof"), PERSISTENCE),
+         **dict.fromkeys(("sync", "psync", "replconf"), REPLICATION)}
+# What a failure says, and what it means.
+SAYINGS = (
+    (r"for '([^']*)'. Try DEBUG HELP", lambda match: "DEBUG " + match[1].upper()),
+    (r"Persistence is not|nothing to load from|append-only file is not|appendonly yes|debug (reload|loadaof)", lambda _: PERSISTENCE),
+    (r"(?i)replication is not|(replica|slave)of|replication_stream", lambda _: REPLICATION),
+    (r"(?i)client tracking", lambda _: "client-side caching"),
+    (r"(?i)acl users|acl setuser", lambda _: "ACL users"),
+    (r"addresses the server listens on", lambda _: "CONFIG SET of port and bind while it runs"),
+)
 ROUNDS, CASE_SECONDS = 2, 30
 
 
@@ -46,7 +58,7 @@ class Lacking:
                                    if name not in known and name not in KEPT and not DUE & categories)
             for name, categories in theirs.items():
                 found = [FAMILIES[c[1:].decode()] for c in categories if c[1:].decode() in FAMILIES]
-                self.families[name] = found[0] if found else name.upper()
+                self.families[name] = NAMED.get(name) or (found[0] if found else name.upper())
             self.patterns = []
             for command, pattern in REFUSALS:
                 if b"supported yet" in bytes(ours.connect().call(*command.split())[1]):
@@ -140,8 +152,9 @@ def guess(name, outcomes, due, lacking):
     if text is None:
         text = "not reached: " + " ".join(note for outcome in outcomes[:1] for note in outcome.notes)
     unknown = re.search(r"unknown command '([^']*)'", text)
+    said = [means(match) for pattern, means in SAYINGS for match in [re.search(pattern, text)] if match]
     if unknown:
         what = lacking.families.get(unknown[1].lower(), unknown[1].upper())
     else:
-        what = re.sub(r"\s+", " ", text.replace("ERR not supported yet: ", ""))[:110].strip() or "?"
+        what = said[0] if said else re.sub(r"\s+", " ", text)[:110].strip() or "?"
     return "due, missing: " + what if due else "not due: needs " + what

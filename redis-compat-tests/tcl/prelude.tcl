@@ -1,11 +1,26 @@
 # Sourced into a client of Redis' suite before its unit.
 
 # The suite gives a unit up at the first error that is no failed assertion. Here such an error fails its case, and one
-# that no case stands around ends the block of its server only.
+# that no case stands around ends the block of its server only. What a failing case left behind, such as a MULTI, is not
+# passed on to the next.
 rename test suite_test
 proc test {name code {okpattern undefined} {tags {}}} {
+    set failed $::num_failed
     set guarded "::guarded \[[list catch $code ::guard_result ::guard_options]\]"
     uplevel 1 [list suite_test $name $guarded $okpattern $tags]
+    if {$::num_failed > $failed} {
+        ::begin_anew
+    }
+}
+
+proc ::begin_anew {} {
+    for {set level 0} {$level < [llength $::servers]} {incr level} {
+        catch {
+            reconnect -$level
+            r -$level client unpause
+            r -$level debug set-active-expire 1
+        }
+    }
 }
 
 proc ::guarded {status} {
