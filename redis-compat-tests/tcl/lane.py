@@ -73,7 +73,7 @@ class Lane:
         self.closed = False
 
     def run(self, unit, options, skip=(), only=None, case_seconds=CASE_SECONDS, environment=None):
-        """Runs a unit. `options` are directives for its servers, `skip` names of cases it leaves out, `only` the one it runs."""
+        """Runs a unit. `options` are directives for its servers, `skip` cases it leaves out, `only` the one it runs."""
         outcome = Outcome()
         begun = time.monotonic()
         if not self.closed:

@@ -28,7 +28,7 @@ class Entry:
 @dataclass
 class Listing:
     unit: str
-    total: int = 0
+    total: int = -1  # not measured
     entries: dict = field(default_factory=dict)
 
     def left_out(self):

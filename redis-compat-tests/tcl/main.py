@@ -66,7 +66,8 @@ def run_all(lanes, options, report):
         for name, detail in result.failures:
             report.fail("%s: %s (io-threads %d)" % (unit, name, threads), detail)
         report.line("%-4s %s, io-threads %d: %d passed, %d failed, %d listed (%.1f s)" % (
-            "ok" if not result.failures else "--", unit, threads, result.passed, len(result.failures), result.listed, outcome.seconds))
+            "--" if result.failures else "ok", unit, threads, result.passed, len(result.failures), result.listed,
+            outcome.seconds))
     due = sum(entry.due() for entry in entries)
     report.line("listed: %d cases not due, %d due and missing" % (len(entries) - due, due))
 

@@ -9,7 +9,6 @@ supported yet". Pub/sub stays with the redis-server: it is due already.
 """
 import os
 import re
-import tempfile
 from collections import Counter
 
 import listed
@@ -21,7 +20,8 @@ from resp import plain
 from servers import Server, cloakroom_binary, redis_binary
 
 DUE = {b"@pubsub"}
-KEPT = {"script", "function"}  # their answers while there is nothing are due, EVAL and FCALL are not
+# The categories of PUBSUB are its subcommands'; what SCRIPT and FUNCTION answer while there is nothing is due as well.
+KEPT = {"pubsub", "script", "function"}
 # What may be refused though the command is there, and the pattern that keeps a suite's client from it.
 REFUSALS = (
     ("SAVE", None), ("BGSAVE", None), ("BGREWRITEAOF", None),
@@ -32,17 +32,21 @@ REFUSALS = (
 FAMILIES = {"stream": "streams", "list": "lists", "sortedset": "sorted sets", "geo": "GEO", "bitmap": "bits",
             "hyperloglog": "HyperLogLog", "scripting": "scripts", "pubsub": "pub/sub"}
 PERSISTENCE, REPLICATION = "RDB and AOF", "replication"
-NAMED = {**dict.fromkeys(("dump", "restore", "migrate", "save", "bgsave", "bgrewriteaof"), PERSISTENCE),
+NAMED = {**dict.fromkeys(("xgroup", "xinfo"), "streams"),
+         **dict.fromkeys(("dump", "restore", "migrate", "save", "bgsave", "bgrewriteaof"), PERSISTENCE),
          **dict.fromkeys(("sync", "psync", "replconf"), REPLICATION)}
 # What a failure says, and what it means.
 SAYINGS = (
     (r"for '([^']*)'. Try DEBUG HELP", lambda match: "DEBUG " + match[1].upper()),
-    (r"Persistence is not|nothing to load from|append-only file is not|appendonly yes|debug (reload|loadaof)", lambda _: PERSISTENCE),
+    (r"Persistence is not|nothing to load from|append-only file is|appendonly yes|debug (reload|loadaof)", lambda _: PERSISTENCE),
     (r"(?i)replication is not|(replica|slave)of|replication_stream", lambda _: REPLICATION),
     (r"(?i)client tracking", lambda _: "client-side caching"),
     (r"(?i)acl users|acl setuser", lambda _: "ACL users"),
     (r"addresses the server listens on", lambda _: "CONFIG SET of port and bind while it runs"),
 )
+# The redis-server still saves as it ends, which cannot be taken from it.
+SAVING = ("Temp rdb will be deleted in signal handle", "SHUTDOWN will abort if rdb save failed on signal",
+          "SHUTDOWN will abort if rdb save failed on shutdown command")
 ROUNDS, CASE_SECONDS = 2, 30
 
 
@@ -67,17 +71,10 @@ class Lacking:
                     else:
                         self.commands.append(command.lower())
 
-    def wrapper(self, folder):
-        """A program that is a redis-server without them."""
-        path = os.path.join(folder, "redis-server")
-        without = " ".join("--rename-command %s ''" % name for name in self.commands)
-        with open(path, "w", encoding="ascii") as file:
-            file.write('#!/bin/sh\n[ -f "$1" ] || exec %s "$@"\nexec %s "$@" %s\n' % (redis_binary(), redis_binary(), without))
-        os.chmod(path, 0o755)
-        return path
-
     def environment(self):
-        return {"TCL_SUITE_REFUSED": " ".join("{%s}" % pattern for pattern in self.patterns)}
+        """What makes prelude.tcl take them from the servers of a unit."""
+        return {"TCL_SUITE_REFUSED": " ".join("{%s}" % pattern for pattern in self.patterns),
+                "TCL_SUITE_TAKEN": " ".join(self.commands)}
 
 
 def commands(server):
@@ -87,9 +84,8 @@ def commands(server):
 def run(source, server, options):
     lacking = Lacking()
     Report.line("taken from the redis-server: " + " ".join(lacking.commands + ["{%s}" % p for p in lacking.patterns]))
-    with tempfile.TemporaryDirectory(dir=suite_source.HOME) as folder:
-        whole = run_with(source, redis_binary(), options.units, (1,), 1, {})
-        without = run_with(source, lacking.wrapper(folder), options.units, (1,), ROUNDS, lacking.environment())
+    whole = run_with(source, redis_binary(), options.units, (1,), 1, {})
+    without = run_with(source, redis_binary(), options.units, (1,), ROUNDS, lacking.environment())
     left_out = {unit: listed.read(unit).left_out() for unit in options.units}
     ours = run_with(source, server, options.units, options.io_threads, ROUNDS, {}, left_out)
     sums = Counter()
@@ -130,15 +126,22 @@ def draw_up(unit, whole, without, ours, lacking):
         old = before.entries.get(name)
         if all(passes) and not (old and old.mark == listed.EITHER):
             continue
-        due = any(passed(outcome, name) for outcome in without)
+        left = left_out(ours, name)
+        due = any(passed(outcome, name) for outcome in without) and not left and name not in SAVING
         mark = old.mark if old and old.mark != listed.FAILS else listed.EITHER if any(passes) else mark_of(ours, name)
-        reason = old.reason if old and old.due() == due else guess(name, ours if due else without, due, lacking)
+        told = ours if due or left else without
+        reason = old.reason if old and old.due() == due else guess(name, told, due, lacking)
         listing.entries[name] = listed.Entry(mark, reason)
     return listing
 
 
 def passed(outcome, name):
     return name in outcome.cases and outcome.cases[name].state == "ok"
+
+
+def left_out(outcomes, name):
+    """Whether the suite itself did not begin the case, though nothing ended its block."""
+    return all(outcome.whole and not outcome.notes and name not in outcome.cases for outcome in outcomes)
 
 
 def mark_of(outcomes, name):
@@ -148,13 +151,14 @@ def mark_of(outcomes, name):
 
 def guess(name, outcomes, due, lacking):
     """A first reason, from the first failure of the case, or from what ended its block."""
-    text = next((outcome.cases[name].detail for outcome in outcomes if name in outcome.cases and not passed(outcome, name)), None)
-    if text is None:
-        text = "not reached: " + " ".join(note for outcome in outcomes[:1] for note in outcome.notes)
+    if left_out(outcomes, name):
+        return "not due: needs another server, by the suite's own condition"
+    failed = [outcome.cases[name].detail for outcome in outcomes if name in outcome.cases and not passed(outcome, name)]
+    text = failed[0] if failed else "not reached: " + " ".join(outcomes[0].notes)
     unknown = re.search(r"unknown command '([^']*)'", text)
     said = [means(match) for pattern, means in SAYINGS for match in [re.search(pattern, text)] if match]
     if unknown:
         what = lacking.families.get(unknown[1].lower(), unknown[1].upper())
     else:
-        what = said[0] if said else re.sub(r"\s+", " ", text)[:110].strip() or "?"
+        what = said[0] if said else re.sub(r"[^!-~]+", " ", text)[:110].strip() or "?"
     return "due, missing: " + what if due else "not due: needs " + what

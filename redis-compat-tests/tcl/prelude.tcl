@@ -38,9 +38,6 @@ proc ::guarded {status} {
 
 rename start_server suite_start_server
 proc start_server {options {code undefined}} {
-    if {[info exists ::env(TCL_SUITE_REFUSED)] && [regexp {appendonly \{?yes} $options]} {
-        error "not supported yet: appendonly yes"
-    }
     if {$code eq "undefined" || $::cur_test ne ""} {
         return [uplevel 1 [list suite_start_server $options $code]]
     }
@@ -74,8 +71,22 @@ proc wait_server_started {config_file stdout pid} {
     }
 }
 
-# For the measurement: what is refused to the suite's connections though the server could do it, as patterns.
+# For the measurement: commands that the servers are without, and what is refused to the suite's connections though a
+# server could do it, as patterns.
 if {[info exists ::env(TCL_SUITE_REFUSED)]} {
+    rename create_server_config_file suite_create_server_config_file
+    proc create_server_config_file {filename config config_lines} {
+        if {[dict exists $config appendonly] && [dict get $config appendonly] eq "yes"} {
+            error "not supported yet: appendonly yes"
+        }
+        suite_create_server_config_file $filename $config $config_lines
+        set file [open $filename a]
+        foreach name $::env(TCL_SUITE_TAKEN) {
+            puts $file "rename-command $name \"\""
+        }
+        close $file
+    }
+
     rename ::redis::__dispatch__raw__ suite_dispatch
     proc ::redis::__dispatch__raw__ {id method argv} {
         foreach pattern $::env(TCL_SUITE_REFUSED) {

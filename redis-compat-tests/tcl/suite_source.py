@@ -75,9 +75,9 @@ def write_sources(folder, etc=APT):
 
 
 def apt_get(*arguments):
-    private = {"Dir::Etc::sourcelist": "/dev/null", "Dir::Etc::sourceparts": HOME / "sources", "Dir::State::lists": HOME / "lists",
-               "Dir::Cache": HOME / "cache", "APT::Sandbox::User": "root", "Acquire::Languages": "none",
-               "Acquire::Retries": 2}
+    private = {"Dir::Etc::sourcelist": "/dev/null", "Dir::Etc::sourceparts": HOME / "sources",
+               "Dir::State::lists": HOME / "lists", "Dir::Cache": HOME / "cache",
+               "APT::Sandbox::User": "root", "Acquire::Languages": "none", "Acquire::Retries": 2}
     command = ["apt-get", "-q", *(f"-o{name}={value}" for name, value in private.items()), *arguments]
     try:
         done = subprocess.run(command, cwd=HOME, capture_output=True, text=True, timeout=FETCH_SECONDS)
@@ -125,8 +125,8 @@ def make_lane(source, folder, server):
     for path in (source / "tests").iterdir():
         if path.name != "tmp":
             (folder / "tests" / path.name).symlink_to(path)
-    for name, target in (("redis-server", server), ("redis-cli", tool("redis-cli")), ("redis-benchmark", tool("redis-benchmark"))):
-        (folder / "src" / name).symlink_to(os.path.realpath(target))
+    for name, target in (("server", server), ("cli", tool("redis-cli")), ("benchmark", tool("redis-benchmark"))):
+        (folder / "src" / ("redis-" + name)).symlink_to(os.path.realpath(target))
 
 
 def tool(name):

@@ -45,5 +45,9 @@ def _bare(text, at):
 
 
 def render(words):
-    """A list of the words, none of which needs more than a backslash before what Tcl would read otherwise."""
-    return " ".join("".join("\\" + c if c in '\\{}[]$"; \t' else c for c in word).replace("\n", "\\n") or "{}" for word in words)
+    """A list of the words."""
+    return " ".join("".join(map(_escaped, word)) or "{}" for word in words)
+
+
+def _escaped(character):
+    return "\\n" if character == "\n" else "\\" + character if character in '\\{}[]$"; \t' else character

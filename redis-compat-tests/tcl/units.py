@@ -1,4 +1,4 @@
-"""The units of Redis' suite that are run, under the names its test_helper.tcl has for them; those that last longest first."""
+"""The units of Redis' suite that are run, named as in its test_helper.tcl; those that last longest come first."""
 
 QUICK = (
     "integration/redis-cli",

@@ -47,7 +47,7 @@ def tell(case):
 def count_all(outcome, listing, verdict):
     """Every case of the unit is either listed or has run: none can vanish with a block that ended early."""
     seen = len(set(outcome.cases) | set(listing.entries))
-    if not listing.total:
+    if listing.total < 0:
         verdict.failures.append(("(all of it)", "nothing was ever measured of this unit: see --measure"))
     elif seen != listing.total:
         verdict.failures.append(("(number of cases)", "%d of %d cases have run or are listed\n%s" % (
