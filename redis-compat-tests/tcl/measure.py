@@ -32,7 +32,7 @@ REFUSALS = (
 FAMILIES = {"stream": "streams", "list": "lists", "sortedset": "sorted sets", "geo": "GEO", "bitmap": "bits",
             "hyperloglog": "HyperLogLog", "scripting": "scripts", "pubsub": "pub/sub"}
 PERSISTENCE, REPLICATION = "RDB and AOF", "replication"
-NAMED = {**dict.fromkeys(("xgroup", "xinfo"), "streams"),
+NAMED = {"pubsub": "pub/sub", **dict.fromkeys(("xgroup", "xinfo"), "streams"),
          **dict.fromkeys(("dump", "restore", "migrate", "save", "bgsave", "bgrewriteaof"), PERSISTENCE),
          **dict.fromkeys(("sync", "psync", "replconf"), REPLICATION)}
 # What a failure says, and what it means.

@@ -1,6 +1,8 @@
 """The units of Redis' suite that are run, named as in its test_helper.tcl; those that last longest come first."""
 
 QUICK = (
+    "unit/pause",
+    "integration/logging",
     "integration/redis-cli",
     "unit/introspection",
     "unit/expire",
@@ -10,13 +12,11 @@ QUICK = (
     "unit/other",
     "unit/type/string",
     "unit/multi",
-    "unit/pause",
     "unit/scan",
     "unit/querybuf",
     "unit/replybufsize",
     "integration/redis-benchmark",
     "unit/lazyfree",
-    "integration/logging",
     "unit/info",
     "unit/introspection-2",
     "unit/limits",
