@@ -9,6 +9,7 @@ namespace cloakroom::protocol {
 namespace {
 
 constexpr size_t kFirstBytes = 1024;
+constexpr size_t kDoubledBytes = 64 * 1024;  // from here by quarters: what a limit counts is what is held
 constexpr size_t kCompactBytes = 64 * 1024;
 constexpr size_t kCompactRefs = 1024;
 constexpr size_t kTakeBytes = 64 * 1024;  // copying more costs more than to begin with new memory
@@ -39,7 +40,8 @@ char* OutputBuffer::grow(size_t n) {
     return nullptr;
   }
   const size_t most = limit_ < SIZE_MAX - head_ ? head_ + limit_ : SIZE_MAX;
-  block_.resize(std::max(used_ + n, std::min(std::max(kFirstBytes, block_.capacity() * 2), most)));
+  const size_t more = block_.capacity() < kDoubledBytes ? block_.capacity() : block_.capacity() / 4;
+  block_.resize(std::max(used_ + n, std::min(std::max(kFirstBytes, block_.capacity() + more), most)));
   return block_.data() + used_;
 }
 
