@@ -164,6 +164,8 @@ size_t RequestParser::buffered_bytes() const {
   return pending_ ? flat + pending_->progress.block_bytes + pending_->block_filled : flat;
 }
 
+size_t RequestParser::query_bytes() const { return wants_big() ? pending_->block_filled : buffered_bytes(); }
+
 size_t RequestParser::memory_bytes() const {
   if (!pending_) return 0;
   const ParseProgress& progress = pending_->progress;

@@ -144,8 +144,10 @@ class RequestParser {
   std::string error_text() const;
 
   // Bytes received and not yet handed out as requests, a partly filled big bulk included: compare with
-  // client-query-buffer-limit, show as qbuf.
+  // client-query-buffer-limit.
   size_t buffered_bytes() const;
+  // The same as Redis shows it (qbuf): while a big bulk arrives, its bytes alone.
+  size_t query_bytes() const;
   // Heap held for them now: show as qbuf + qbuf-free.
   size_t memory_bytes() const;
   // True when the parser holds nothing: between requests, no bytes left.

@@ -29,6 +29,7 @@
 #include "server/dispatch/server_state.h"
 #include "server/dispatch/worker.h"
 #include "server/family/families.h"
+#include "server/process_title.h"
 #include "server/stats/log.h"
 
 namespace cloakroom::server {
@@ -232,8 +233,7 @@ std::optional<std::string> apply_kill_score(const Config& config) {
 
 }  // namespace
 
-std::shared_ptr<ConfigStore> start_config(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+std::shared_ptr<ConfigStore> start_config(const std::vector<std::string>& arguments) {
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
   std::optional<CommandTable> commands;
@@ -261,13 +261,15 @@ void prepare_process(ConfigStore& store) {
   store.on_change({"maxclients"}, [reserved](const Config&, const Config& after) {
     return allow_max_clients(after, reserved);
   });
-  store.on_change({"port", "bind"}, [](const Config&, const Config&) {
-    return std::optional<std::string>("the addresses the server listens on cannot change while it runs yet");
-  });
   write_pid_file(*config, background);
   apply_kill_score(*config);
   store.on_change({"oom-score-adj", "oom-score-adj-values"},
                   [](const Config&, const Config& after) { return apply_kill_score(after); });
+  set_process_title(*config, store.file());
+  store.on_change({"proc-title-template", "port", "bind"}, [&store](const Config&, const Config& after) {
+    set_process_title(after, store.file());
+    return std::optional<std::string>();
+  });
 }
 
 void announce(const ServerState& server) {

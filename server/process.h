@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "server/config/config.h"
 
@@ -13,10 +14,10 @@ struct ServerState;
 
 // main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version,
 // --help and whatever is wrong with the configuration.
-std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
+std::shared_ptr<ConfigStore> start_config(const std::vector<std::string>& arguments);
 
 // Makes the process what the configuration says, before there are threads: background, pid file, limit of
-// open files, signals, kill score. May lower maxclients.
+// open files, signals, kill score, title. May lower maxclients.
 void prepare_process(ConfigStore& config);
 
 // Logs who is starting; tells systemd once thread 0 serves.

@@ -14,6 +14,16 @@ namespace {
 
 namespace asio = boost::asio;
 
+void shut_down_on(ServerState& server, asio::signal_set& signals) {
+  signals.async_wait([&](const boost::system::error_code& error, int number) {
+    if (error) return;
+    log(LogLevel::kWarning, number == SIGINT ? "Received SIGINT scheduling shutdown..."
+                                             : "Received SIGTERM scheduling shutdown...");
+    shut_down_on(server, signals);
+    server.ask_to_shut_down();
+  });
+}
+
 // Every line looks where the log's path leads: this one, so that the file is there at once.
 void reopen_log_on(asio::signal_set& hangups) {
   hangups.async_wait([&hangups](const boost::system::error_code& error, int) {
@@ -44,12 +54,7 @@ int Server::run() {
   listeners_ = std::make_unique<Listeners>(*this, threads);
   asio::io_context& context = threads.first().context;
   asio::signal_set signals(context, SIGTERM, SIGINT);
-  signals.async_wait([this](const boost::system::error_code& error, int number) {
-    if (error) return;
-    log(LogLevel::kWarning, number == SIGINT ? "Received SIGINT scheduling shutdown..."
-                                             : "Received SIGTERM scheduling shutdown...");
-    shutdown();
-  });
+  shut_down_on(*this, signals);
   asio::signal_set hangups(context, SIGHUP);
   reopen_log_on(hangups);
   on_shutdown = [this, &context, &signals, &hangups] {

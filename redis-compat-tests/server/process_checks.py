@@ -11,7 +11,7 @@ import tempfile
 
 from report import expect, expect_true
 from resp import Connection, Eof, request
-from servers import Server, poll_until
+from servers import Server, free_port, poll_until
 
 LIBC = ctypes.CDLL(None)  # loaded before any fork
 NOTICE = ["--loglevel", "notice", "--io-threads", "2"]
@@ -176,6 +176,78 @@ def host_names(binary):
             expect_true(reason in server.log(), "%r: %s" % (words, server.log()))
 
 
+def reached(port, host="127.0.0.1"):
+    try:
+        return Connection(port, host=host).value("PING") == b"PONG"
+    except ConnectionRefusedError:
+        return False
+
+
+def moves_while_it_runs(binary):
+    """CONFIG SET of port and bind, from clients of both threads."""
+    with Server(binary, NOTICE) as server, socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        used = taken.getsockname()[1]
+        conns = [server.connect() for _ in range(4)]
+        port = server.port
+        for conn in conns:
+            before, port = port, free_port()
+            expect(conn.value("CONFIG", "SET", "port", port), b"OK")
+            expect((reached(before), reached(port)), (False, True), "where it was, and is")
+            expect(conn.call("CONFIG", "SET", "maxmemory", "77mb", "port", used),
+                   ("-", b"ERR CONFIG SET failed (possibly related to argument 'port') - "
+                         b"Unable to listen on this port. Check server logs."))
+            expect(sorted(conn.value("CONFIG", "GET", "maxmemory", "port")), sorted([b"maxmemory", b"0", b"port", b"%d" % port]), "as before")
+            expect(conn.call("CONFIG", "SET", "bind", "999.999.999.999"),
+                   ("-", b"ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified addresses."))
+            expect_true(reached(port), "it goes on where it was")
+            for words, ours in (("127.0.0.1 -::1", True), ("*", False), ("-::1", True), ("127.0.0.1", False)):
+                expect(conn.value("CONFIG", "SET", "bind", words), b"OK", words)
+                expect((reached(port), reached(port, "::1")), (words != "-::1", ours), words)
+            for pair, back in ((("bind", ""), ("bind", "127.0.0.1")), (("port", "0"), ("port", port))):
+                expect(conn.value("CONFIG", "SET", *pair), b"OK")
+                expect(reached(port), False, "closed to all")
+                expect(conn.value("CONFIG", "SET", *back), b"OK")
+                expect(reached(port), True, "and open again")
+        expect(conns[0].value("CONFIG", "SET", "port", server.port), b"OK")
+        expect([conn.value("PING") for conn in conns], [b"PONG"] * 4, "who was connected stays")
+
+
+def title(binary):
+    """What ps shows; what the command line held is not shown."""
+    def shown(server):
+        return pathlib.Path("/proc/%d/cmdline" % server.process.pid).read_bytes().decode()
+
+    with Server(binary, [*NOTICE, "--requirepass", "hidden-word"]) as server:
+        conn = server.connect()
+        conn.value("AUTH", "hidden-word")
+        expect(shown(server).partition("\0")[0], "%s *:%d" % (binary, server.port))
+        expect_true("hidden-word" not in shown(server), "all of it is written over")
+        expect(conn.value("CONFIG", "SET", "proc-title-template", " {port} {tls-port} x{unixsocket}x{server-mode} "), b"OK")
+        expect(shown(server).partition("\0")[0], "%d 0 xx" % server.port)
+    with Server(binary, [*NOTICE, "--set-proc-title", "no", "--requirepass", "seen-word"]) as server:
+        expect_true("seen-word" in shown(server), shown(server))
+
+
+def called_off(binary):
+    """A signal's shutdown, while DEBUG holds it up."""
+    with Server(binary, [*NOTICE, "--enable-debug-command", "yes"]) as server:
+        conn = server.connect()
+        for _ in range(2):
+            expect(conn.value("DEBUG", "PAUSE-CRON", "1"), b"OK")
+            server.process.send_signal(signal.SIGTERM)
+            expect_true(poll_until(lambda: conn.call("SHUTDOWN", "ABORT")[0] == "+", 10.0), "called off")
+            expect(conn.value("DEBUG", "PAUSE-CRON", "0"), b"OK")
+            expect(conn.call("SHUTDOWN", "ABORT"), ("-", b"ERR No shutdown in progress."))
+        expect_true("Shutdown manually aborted" in server.log(), server.log())
+        conn.value("DEBUG", "PAUSE-CRON", "1")
+        server.process.send_signal(signal.SIGTERM)
+        expect_true(poll_until(lambda: "scheduling shutdown" in server.log()[-200:], 10.0), "it knows")
+        conn.value("DEBUG", "PAUSE-CRON", "0")
+        expect(ended(server), 0, "exit code")
+
+
 def own_address():
     """An address of this machine that is no loopback; nothing is sent to find it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -226,9 +298,7 @@ def alive(pid):
 def in_background(binary):
     with tempfile.TemporaryDirectory() as folder:
         pid_file = pathlib.Path(folder, "pid")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         done = subprocess.run([binary, "--port", str(port), "--save", "", "--daemonize", "yes", "--pidfile", str(pid_file), "--dir", folder,
                                "--logfile", os.path.join(folder, "log")], capture_output=True, timeout=20)
         expect(done.returncode, 0)
@@ -264,9 +334,7 @@ def open_files(binary):
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             cannot_raise_limits()
 
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         process = subprocess.Popen([binary, "--port", str(port), "--save", "", "--maxclients", str(maxclients), "--io-threads", "2"],
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=prepare, cwd="/")
         return process, port
@@ -380,9 +448,12 @@ CHECKS = [
     ("SIGTERM in the middle of pipelines", signal_in_the_middle),
     ("SIGTERM while paused", signal_while_paused),
     ("SHUTDOWN", shutdown_command),
+    ("SHUTDOWN ABORT", called_off),
     ("unix socket", unix_socket),
     ("IPv6", ipv6),
     ("host names in bind", host_names),
+    ("CONFIG SET port and bind", moves_while_it_runs),
+    ("title", title),
     ("protected mode", protected_mode),
     ("port taken", port_taken),
     ("daemonize and pidfile", in_background),

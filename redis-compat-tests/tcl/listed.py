@@ -4,6 +4,7 @@
   not due: needs DEBUG RELOAD       why the cases below are not expected to pass: passed by no server without it
   - name of a case                  it fails; should it pass, the line must go
   due, missing: pub/sub             the same for what the server has to learn
+  due, meant otherwise: a reason    the same for what it does otherwise than Redis, and will
   ! name of a case                  it is left out: it hangs, or what it does ends or spoils the cases after it
   ? name of a case                  it comes out either way
 """
@@ -12,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 
 FOLDER = pathlib.Path(__file__).with_name("listed")
-REASONS = ("not due: ", "due, missing: ")
+REASONS = ("not due: ", "due, meant otherwise: ", "due, missing: ")
 FAILS, LEFT_OUT, EITHER = "-", "!", "?"
 
 
@@ -23,6 +24,9 @@ class Entry:
 
     def due(self):
         return self.reason.startswith("due")
+
+    def missing(self):
+        return self.reason.startswith("due, missing")
 
 
 @dataclass

@@ -42,7 +42,6 @@ SAYINGS = (
     (r"(?i)replication is not|(replica|slave)of|replication_stream", lambda _: REPLICATION),
     (r"(?i)client tracking", lambda _: "client-side caching"),
     (r"(?i)acl users|acl setuser", lambda _: "ACL users"),
-    (r"addresses the server listens on", lambda _: "CONFIG SET of port and bind while it runs"),
 )
 # The redis-server still saves as it ends, which cannot be taken from it.
 SAVING = ("Temp rdb will be deleted in signal handle", "SHUTDOWN will abort if rdb save failed on signal",

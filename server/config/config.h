@@ -121,8 +121,8 @@ class ConfigStore {
   std::optional<std::string> set(std::span<const std::string_view> name_value_pairs,
                                  bool local_client = false);
 
-  // CONFIG REWRITE.
-  std::optional<std::string> rewrite() const;
+  // CONFIG REWRITE. `whole`: the defaults are written too.
+  std::optional<std::string> rewrite(bool whole = false) const;
 
   // Called by set() when one of the directives has got another value, before the change is published; a text
   // refuses it. Appliers called before a refusal are called again the other way round. Register before the

@@ -45,12 +45,12 @@ class OldFile {
     if (!lines_.empty()) lines_.emplace_back();  // what follows the last newline
   }
 
-  void put(const std::string& name, const RewriteLine& line) {
+  void put(const std::string& name, const RewriteLine& line, bool whole) {
     auto& places = places_[name];
     if (!places.empty()) {
       lines_[places.front()] = line.text;
       places.pop_front();
-    } else if (line.force) {
+    } else if (line.force || whole) {
       if (!has_signature_) lines_.emplace_back(kSignature);
       has_signature_ = true;
       lines_.push_back(line.text);
@@ -191,7 +191,7 @@ class TemporaryFile {
 
 }  // namespace
 
-std::optional<std::string> ConfigStore::rewrite() const {
+std::optional<std::string> ConfigStore::rewrite(bool whole) const {
   if (file_.empty()) return "ERR The server is running without a config file";
   const auto old_text = read_file(file_);
   if (!old_text) return failure(errno);
@@ -201,7 +201,7 @@ std::optional<std::string> ConfigStore::rewrite() const {
   for (size_t i = 0; i < config_rows().size(); ++i) {
     const Row& row = *config_rows()[i];
     const std::string name(row.name);
-    for (const RewriteLine& line : lines_of(row, config->values[i])) lines.put(name, line);
+    for (const RewriteLine& line : lines_of(row, config->values[i])) lines.put(name, line, whole);
     lines.drop_rest(name);
     secret = secret || (row.has(kSensitive) && !config->values[i].text.empty());
   }

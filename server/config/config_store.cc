@@ -37,7 +37,8 @@ std::optional<std::string> collect(const Config& config, std::span<const std::st
     const auto found = find_row(name);
     if (!found)
       return "ERR Unknown option or number of arguments for CONFIG SET - '" + std::string(name) + "'";
-    if (found->row().has(kImmutable)) return refusal(name, "can't set immutable config");
+    const bool fixed = found->row().has(kFixed) && pairs[i + 1] != config.values[found->index].text;
+    if (found->row().has(kImmutable) || fixed) return refusal(name, "can't set immutable config");
     if (found->row().has(kProtected) && !may_set_protected(config, local_client)) {
       return refusal(name, "can't set protected config");
     }

@@ -35,6 +35,7 @@ enum ConfigFlag : uint16_t {
   kUnsigned = 1 << 7,      // 64 bits without sign
   kManyWords = 1 << 8,     // takes any number of words
   kEmptyIsUnset = 1 << 9,  // an empty text is left out of a rewritten file
+  kFixed = 1 << 10,        // start only, but CONFIG SET to what it is passes
 };
 
 using Words = std::span<const std::string>;

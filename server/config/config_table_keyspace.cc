@@ -64,14 +64,14 @@ constinit const Row kRows[] = {
 
     // Our own.
     text("session-key-pattern", "session:{id}")
-        .flags(kImmutable)
+        .flags(kFixed)
         .check(check_pattern)
         .into<&Config::session_key_pattern>(),
     text("user-sessions-key-pattern", "user_sessions:{user}")
-        .flags(kImmutable)
+        .flags(kFixed)
         .check(check_pattern)
         .into<&Config::user_sessions_key_pattern>(),
-    boolean("session-index", true).flags(kImmutable).into<&Config::session_index>(),
+    boolean("session-index", true).flags(kFixed).into<&Config::session_index>(),
     integer("session-index-pending-ms", "60000", 0, INT64_MAX).into<&Config::session_index_pending_ms>(),
 };
 

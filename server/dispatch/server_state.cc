@@ -124,6 +124,13 @@ void ServerState::shutdown(int exit_code) {
   on_shutdown();
 }
 
+void ServerState::ask_to_shut_down() {
+  shutdown_asked_ = true;
+  if (!cron_paused) shutdown();
+}
+
+bool ServerState::abort_shutdown() { return shutdown_asked_.exchange(false); }
+
 void ServerState::note_slow(const Config& c, const Client& client, const Context& ctx, int64_t duration_us) {
   if (c.latency_monitor_threshold > 0 && duration_us / 1000 >= c.latency_monitor_threshold) {
     latency.add(ctx.command.is(kFast) ? "fast-command" : "command", clock.wall_ms() / 1000,
@@ -138,6 +145,7 @@ void ServerState::note_slow(const Config& c, const Client& client, const Context
 }
 
 void ServerState::every_100ms(storage::Access& access) {
+  if (shutdown_asked_) return shutdown();
   measure_rates();
   if (const int64_t step_ms = storage::follow_wall_clock(access); step_ms != 0) {
     log(LogLevel::kWarning, fmt::format("The system's clock was set {} ms {}", std::abs(step_ms),

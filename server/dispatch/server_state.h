@@ -48,6 +48,10 @@ struct ServerState {
   // Stops accepting, lets every thread finish the turn it is in, then ends the process with this code. From
   // any thread.
   void shutdown(int exit_code = 0);
+  // A signal's shutdown(): at once, or when DEBUG PAUSE-CRON is over. Until then abort_shutdown() calls it off;
+  // false: there is nothing to call off. From any thread.
+  void ask_to_shut_down();
+  bool abort_shutdown();
   bool stopping() const { return stopping_.load(std::memory_order_relaxed); }
   int exit_code() const { return exit_code_.load(); }
 
@@ -92,6 +96,7 @@ struct ServerState {
   RateMeter input_rate;  // bytes
   RateMeter output_rate;
   std::atomic<bool> active_expire{true};  // DEBUG SET-ACTIVE-EXPIRE
+  std::atomic<bool> cron_paused{false};   // DEBUG PAUSE-CRON
   const int64_t start_ms;
   const int64_t start_steady_ms;
   std::string run_id;  // 40 hex digits, random
@@ -109,6 +114,7 @@ struct ServerState {
   void calibrate_cycles();
   void measure_rates();
 
+  std::atomic<bool> shutdown_asked_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<int> exit_code_{0};
 };

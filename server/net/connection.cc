@@ -21,7 +21,11 @@ constexpr uint64_t kMostReplyBytes = 1 << 30;  // of one command, when no limit 
 // Up to here replies pass every limit: Redis keeps them outside its account of a client's output.
 constexpr uint64_t kUncountedBytes = 16 * 1024;
 constexpr size_t kKeepOutBytes = 64 * 1024;  // kept by the thread's reply buffer between batches
+// Of who has not authenticated: beyond what the socket took nothing should wait.
+constexpr protocol::OutputLimit kLimitBeforeAuth{.hard_bytes = 1024, .soft_bytes = 0, .soft_seconds = 0};
 constexpr size_t kMaxPieces = 64;
+constexpr size_t kKeepPushBytes = 4 * 1024;  // by an empty buffer of what is pushed
+constexpr size_t kSpareBuffers = 64;         // of those, by a thread
 constexpr size_t kSharedPushBytes = 1024;  // copying less costs less
 constexpr int kReadsAhead = 8;             // then others have their turn
 
@@ -70,6 +74,7 @@ bool Connection::fetch(Slot& slot) {
   return more_ && receive(slot);
 }
 
+
 // Reads once. False: there was nothing; it may be closed.
 bool Connection::receive(Slot& slot) {
   const Read got = read_into({slot.scratch.get(), IoThread::kScratchBytes});
@@ -97,6 +102,7 @@ Connection::Read Connection::read_into(std::span<char> scratch) {
 }
 
 void Connection::parse(Slot& slot) {
+  client_.query_bytes.store(parser_.query_bytes(), std::memory_order_relaxed);
   slot.status = parser_.next(slot.batch.requests);
   slot.prefetched = false;
   thread_.dispatcher.prepare(client_, slot.batch);
@@ -148,6 +154,8 @@ Connection::State Connection::run_batch(Slot& slot) {
       thread_.dispatcher.prefetch_entries(client_, batch, i);
     }
     CLOAKROOM_ASSERT(!closed());
+    const bool large = batch.requests[i].wire_bytes > IoThread::kScratchBytes;
+    if (__builtin_expect(large, 0) && !affords(batch.requests[i])) return State::kClosing;
     State state = State::kParked;
     if (__builtin_expect(thread_.dispatcher.dispatch(client_, batch, i, reply) == Outcome::kParked, 0)) {
       const auto args = batch.requests[i].args;
@@ -164,6 +172,16 @@ Connection::State Connection::run_batch(Slot& slot) {
     }
   }
   return State::kReading;
+}
+
+// What a large request takes counts for maxmemory-clients before it runs. False: it has closed the connection.
+bool Connection::affords(const protocol::Request& request) {
+  if (thread_.server.client_limit_bytes.load(std::memory_order_relaxed) == 0) return true;
+  request_bytes_ = request.wire_bytes - std::min(request.wire_bytes, parser_.memory_bytes());
+  publish_sizes();
+  request_bytes_ = 0;
+  evict_clients(thread_);
+  return !closed();
 }
 
 // What comes next; also when sending has closed the connection.
@@ -205,7 +223,7 @@ uint64_t Connection::output_budget() const {
 protocol::ReplyWriter Connection::begin_replies() {
   const uint64_t budget = output_budget();
   thread_.out.set_limit(budget);
-  thread_.flush_bytes = std::min<size_t>(kFlushBytes, budget / 2);
+  thread_.flush_bytes = std::min<size_t>(kFlushBytes, budget);
   return protocol::ReplyWriter(thread_.out, client_.resp.load(std::memory_order_relaxed));
 }
 
@@ -277,7 +295,7 @@ void Connection::send(protocol::OutputBuffer& out) {
   if (closed() || doomed_) return;
   if (unsent_.empty()) return write(out);
   if (!out.empty()) unsent_.append(std::move(out));
-  socket_full_ ? check_output_limit() : write(unsent_);
+  socket_full_ ? check_output_limit() : write_unsent();
 }
 
 void Connection::write(protocol::OutputBuffer& out) {
@@ -287,7 +305,7 @@ void Connection::write(protocol::OutputBuffer& out) {
     if (n >= 0) {
       thread_.stats.bytes_out.add(static_cast<uint64_t>(n));
       thread_.stats.writes.add();
-      out.consume(static_cast<size_t>(n), &out == &unsent_ ? 0 : kKeepOutBytes);
+      out.consume(static_cast<size_t>(n), &out == &unsent_ ? kKeepPushBytes : kKeepOutBytes);
       continue;
     }
     if (n != -EAGAIN) {
@@ -300,10 +318,20 @@ void Connection::write(protocol::OutputBuffer& out) {
   }
 }
 
+// Subscribers have messages in turn: the memory of one's goes on to the next.
+void Connection::write_unsent() {
+  write(unsent_);
+  if (closed() || !unsent_.empty()) return;
+  if (unsent_.memory_bytes() != 0 && thread_.spare_buffers.size() < kSpareBuffers) {
+    thread_.spare_buffers.push_back(std::move(unsent_));
+  }
+  unsent_.clear();
+}
+
 void Connection::on_writable() {
   socket_full_ = false;
   if (closed() || unsent_.empty()) return;
-  write(unsent_);
+  write_unsent();
   if (!closed()) publish_sizes();
   if (closed() || !unsent_.empty()) return;
   if (state_ == State::kClosing) {
@@ -317,6 +345,10 @@ void Connection::push(const Push& bytes) {
   if (closed() || doomed_ || state_ == State::kClosing || client_.is(Client::kCloseAfterReply)) return;
   const bool serving = thread_.serving == this;  // then behind the replies of its batch
   protocol::OutputBuffer& out = serving ? thread_.out : unsent_;
+  if (!serving && unsent_.memory_bytes() == 0 && !thread_.spare_buffers.empty()) {
+    unsent_ = std::move(thread_.spare_buffers.back());
+    thread_.spare_buffers.pop_back();
+  }
   out.append(bytes.head);
   if (bytes.owner != nullptr && bytes.body.size() >= kSharedPushBytes) {
     out.append_shared(*bytes.owner, bytes.body);
@@ -341,14 +373,16 @@ void Connection::flush() {
   if (socket_full_) {
     check_output_limit();
   } else {
-    write(unsent_);
+    write_unsent();
   }
-  if (!closed()) publish_sizes();
+  const bool waited = client_.output_bytes.load(std::memory_order_relaxed) != 0;
+  if (!closed() && (waited || !unsent_.empty())) publish_sizes();
 }
 
 void Connection::check_output_limit() {
   const int64_t now_s = thread_.server.clock.monotonic_us() / 1'000'000;
-  const auto action = client_.output_limit.step(output_limit(), now_s, unsent_.memory_bytes());
+  const auto& limit = client_.is(Client::kAuthenticated) ? output_limit() : kLimitBeforeAuth;
+  const auto action = client_.output_limit.step(limit, now_s, unsent_.memory_bytes());
   if (action == protocol::OutputLimitState::Action::kClose) over_limit(true);
 }
 
@@ -362,8 +396,8 @@ void Connection::over_limit(bool output) {
 
 void Connection::publish_sizes() {
   const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
-  const size_t query = parser_.memory_bytes();
-  client_.query_bytes.store(parser_.buffered_bytes(), std::memory_order_relaxed);
+  const size_t query = parser_.memory_bytes() + request_bytes_;
+  client_.query_bytes.store(parser_.query_bytes(), std::memory_order_relaxed);
   client_.query_memory.store(query, std::memory_order_relaxed);
   client_.parked_bytes.store(parked_bytes_, std::memory_order_relaxed);
   client_.multi_bytes.store(multi, std::memory_order_relaxed);

@@ -83,6 +83,7 @@ class Connection final : public ClientLink {
   State run_batches(Slot& slot);
   State run_batch(Slot& slot);
   State run_parked();
+  bool affords(const protocol::Request& request);
   State after_request();
   State after_long_reply();
   protocol::ReplyWriter begin_replies();
@@ -102,6 +103,7 @@ class Connection final : public ClientLink {
   void go_on();
   void send(protocol::OutputBuffer& out);
   void write(protocol::OutputBuffer& out);
+  void write_unsent();
   void over_limit(bool output);
   void check_output_limit();
   void publish_sizes();
@@ -114,6 +116,7 @@ class Connection final : public ClientLink {
   protocol::OutputBuffer unsent_;    // what the socket did not take yet
   std::vector<std::string> parked_;  // a request that may not begin yet
   size_t parked_bytes_ = 0;          // of it
+  size_t request_bytes_ = 0;         // of a large one that is about to run, and not in the parser's memory
   State state_ = State::kReading;
   // What was last published to the thread's sums.
   uint64_t published_total_ = 0;

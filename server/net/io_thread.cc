@@ -208,6 +208,14 @@ void IoThread::serve_expiry() {
 
 void IoThread::every_100ms() {
   if (server.stopping()) return;
+  if (!server.cron_paused.load(std::memory_order_relaxed)) run_cron();
+  cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));
+  cron_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) every_100ms();
+  });
+}
+
+void IoThread::run_cron() {
   refresh_config();
   nobody_to_evict = false;
   evict_clients(*this);
@@ -221,10 +229,6 @@ void IoThread::every_100ms() {
     for (Connection* connection : ticking) connection->tick(now);
   }
   if (index == 0) server.every_100ms(access);
-  cron_timer_.expires_after(std::chrono::milliseconds(1000 / kTurnsPerSecond));
-  cron_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) every_100ms();
-  });
 }
 
 }  // namespace cloakroom::server

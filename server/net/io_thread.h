@@ -95,6 +95,7 @@ struct IoThread final : Worker {
   Slice slice;                    // of the connection being served
   protocol::OutputBuffer out;     // replies of the batch being run
   size_t flush_bytes = 0;         // of them, sent before the next command
+  std::vector<protocol::OutputBuffer> spare_buffers;  // empty, with a little memory
   SocketPoller sockets{context};
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;
   std::vector<std::unique_ptr<Connection>> closed;  // freed when nothing can refer to them any more
@@ -113,6 +114,7 @@ struct IoThread final : Worker {
   void serve_expiry();
   void arm_expiry(int64_t delay_ms);
   void every_100ms();
+  void run_cron();
 
   boost::asio::steady_timer expiry_timer_{context};
   boost::asio::steady_timer cron_timer_{context};

@@ -2,13 +2,11 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <stdexcept>
 
@@ -49,12 +47,6 @@ constexpr std::string_view kProtected =
     "the above "
     "things in order for the server to start accepting connections from the outside.\r\n";
 
-std::string endpoint_text(const tcp::endpoint& endpoint) {
-  const std::string address = endpoint.address().to_string();
-  return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
-                                    : fmt::format("{}:{}", address, endpoint.port());
-}
-
 void set_keepalive(int fd, int seconds) {
   const int on = 1;
   const int interval = std::max(1, seconds / 3);
@@ -79,102 +71,62 @@ tcp::endpoint peer_of(int fd, bool local) {
   return endpoint;
 }
 
-// What getaddrinfo says of one family.
-std::vector<tcp::endpoint> lookup(const char* name, uint16_t port, int family, std::string& reason) {
-  addrinfo hints{};
-  hints.ai_family = family;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  if (const int error = ::getaddrinfo(name, std::to_string(port).c_str(), &hints, &found); error != 0) {
-    reason = ::gai_strerror(error);
-    return {};
-  }
-  std::vector<tcp::endpoint> endpoints;
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    tcp::endpoint endpoint;
-    std::memcpy(endpoint.data(), one->ai_addr, one->ai_addrlen);
-    endpoint.resize(one->ai_addrlen);
-    endpoints.push_back(endpoint);
-  }
-  ::freeaddrinfo(found);
-  return endpoints;
-}
-
-// The addresses of a word of `bind`, those of IPv4 first; none: the reason.
-std::vector<tcp::endpoint> resolve(const std::string& name, uint16_t port, std::string& reason) {
-  if (name == "*") return lookup(nullptr, port, AF_INET, reason);
-  if (name == "::*") return lookup(nullptr, port, AF_INET6, reason);
-  if (name.find(':') != name.npos) return lookup(name.c_str(), port, AF_INET6, reason);
-  auto endpoints = lookup(name.c_str(), port, AF_INET, reason);
-  std::string ignored;
-  const auto v6 = lookup(name.c_str(), port, AF_INET6, ignored);
-  endpoints.insert(endpoints.end(), v6.begin(), v6.end());
-  return endpoints;
-}
-
 }  // namespace
 
 Listeners::Listeners(ServerState& server, Threads& threads) : server_(server), threads_(threads) {
   const auto config = server.config->snapshot();
-  if (config->port != 0) {
-    std::vector<tcp::endpoint> further;
-    for (const std::string& address : config->bind) {
-      const bool optional = address.starts_with('-');
-      listen_tcp(optional ? address.substr(1) : address, optional, further);
-    }
-    for (const tcp::endpoint& endpoint : further) listen_further(endpoint);
-  }
+  const storage::Locked lock(mutex_);
+  tcp_ = open_ports(threads.first().context, bind_addresses(*config), *config, {});
   if (!config->unixsocket.empty()) listen_unix(config->unixsocket, static_cast<int>(config->unixsocketperm));
   if (tcp_.empty() && local_.empty()) throw std::runtime_error("Configured to not listen anywhere, exiting.");
+  server.config->on_change({"port", "bind"},
+                           [this](const Config& before, const Config& after) { return move(before, after); });
 }
 
 Listeners::~Listeners() {
   if (spare_descriptor_ >= 0) ::close(spare_descriptor_);
 }
 
-// As in Redis a name's first address must be one of this machine; `further` gets its others.
-void Listeners::listen_tcp(const std::string& name, bool optional, std::vector<tcp::endpoint>& further) {
-  const uint16_t port = server_.config->snapshot()->port;
-  std::string reason;
-  const auto addresses = resolve(name, port, reason);
-  error_code error;
-  if (!addresses.empty()) {
-    listen_at(addresses.front(), error);
-    if (!error) {
-      further.insert(further.end(), addresses.begin() + 1, addresses.end());
-      return;
+// Where nothing is listened on any more stops at once; its acceptor, which thread 0 may be using, closes there.
+// On one port what goes stops first, as `*` and an address of this machine exclude each other; should the new
+// addresses fail it is resumed.
+std::optional<std::string> Listeners::move(const Config& before, const Config& after) {
+  const bool same_port = before.port == after.port;
+  const auto wanted = bind_addresses(after);
+  const storage::Locked lock(mutex_);
+  if (closed_) return std::nullopt;
+  std::vector<std::shared_ptr<TcpAcceptor>> leaving;
+  for (const auto& [endpoint, acceptor] : tcp_) {
+    if (!names_endpoint(wanted, endpoint)) leaving.push_back(acceptor);
+  }
+  const auto stop = [&] {
+    for (const auto& acceptor : leaving) ::shutdown(acceptor->native_handle(), SHUT_RDWR);
+  };
+  if (same_port) stop();
+  TcpPorts opened;
+  try {
+    opened = open_ports(threads_.first().context, wanted, after, tcp_);
+  } catch (const std::runtime_error&) {
+    for (const auto& acceptor : leaving) {
+      if (same_port) ::listen(acceptor->native_handle(), static_cast<int>(before.tcp_backlog));
     }
-    reason = error.message();
+    return same_port ? "Failed to bind to specified addresses."
+                     : "Unable to listen on this port. Check server logs.";
   }
-  log(LogLevel::kWarning,
-      fmt::format("Warning: Could not create server TCP listening socket {}:{}: {}", name, port, reason));
-  if (optional && error.value() == EADDRNOTAVAIL) return;
-  if (error == asio::error::address_family_not_supported) return;
-  throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", port));
-}
-
-// One of a name's addresses after the first, where Redis would not listen: never a reason to stop.
-void Listeners::listen_further(const tcp::endpoint& endpoint) {
-  error_code error;
-  for (const auto& acceptor : tcp_) {
-    if (acceptor->local_endpoint(error) == endpoint) return;
+  stop();
+  for (const auto& acceptor : leaving) {
+    asio::post(threads_.first().context, [acceptor] {
+      error_code ignored;
+      acceptor->close(ignored);
+    });
   }
-  listen_at(endpoint, error);
-  if (!error || error.value() == EADDRNOTAVAIL || error == asio::error::address_family_not_supported) return;
-  log(LogLevel::kWarning, fmt::format("Warning: Could not create server TCP listening socket {}: {}",
-                                      endpoint_text(endpoint), error.message()));
-}
-
-void Listeners::listen_at(const tcp::endpoint& endpoint, error_code& error) {
-  auto acceptor = std::make_shared<tcp::acceptor>(threads_.first().context);
-  acceptor->open(endpoint.protocol(), error);
-  if (!error) acceptor->set_option(tcp::acceptor::reuse_address(true), error);
-  if (!error && endpoint.address().is_v6()) acceptor->set_option(asio::ip::v6_only(true), error);
-  if (!error) acceptor->bind(endpoint, error);
-  if (!error) acceptor->listen(static_cast<int>(server_.config->snapshot()->tcp_backlog), error);
-  if (!error) acceptor->non_blocking(true, error);
-  if (!error) tcp_.push_back(std::move(acceptor));
+  for (const auto& [endpoint, acceptor] : opened) {
+    if (!tcp_.contains(endpoint)) {
+      asio::post(threads_.first().context, [this, acceptor = acceptor] { accept_next(acceptor); });
+    }
+  }
+  tcp_ = std::move(opened);
+  return std::nullopt;
 }
 
 void Listeners::listen_unix(const std::string& path, int mode) {
@@ -193,13 +145,16 @@ void Listeners::listen_unix(const std::string& path, int mode) {
 
 void Listeners::start() {
   spare_descriptor_ = open_spare();
-  for (const auto& acceptor : tcp_) accept_next(acceptor);
+  const storage::Locked lock(mutex_);
+  for (const auto& [endpoint, acceptor] : tcp_) accept_next(acceptor);
   for (const auto& acceptor : local_) accept_next(acceptor);
 }
 
 void Listeners::close() {
   error_code ignored;
-  for (const auto& acceptor : tcp_) acceptor->close(ignored);
+  const storage::Locked lock(mutex_);
+  closed_ = true;
+  for (const auto& [endpoint, acceptor] : tcp_) acceptor->close(ignored);
   for (const auto& acceptor : local_) acceptor->close(ignored);
   if (!socket_path_.empty()) ::unlink(socket_path_.c_str());
 }
@@ -228,17 +183,22 @@ void Listeners::accept_next(std::shared_ptr<Acceptor> acceptor) {
           admit(socket.release(), kUnix<Acceptor>);
           accept_waiting(*acceptor);
         } else if (error.value() == EMFILE || error.value() == ENFILE) {
-          if (turn_away(acceptor->native_handle())) return accept_next(acceptor);
-          // Not even the spare one: try again a little later instead of spinning on the ready socket.
-          auto timer =
-              std::make_shared<asio::steady_timer>(threads_.first().context, std::chrono::milliseconds(20));
-          timer->async_wait([this, acceptor, timer](const error_code&) {
-            if (acceptor->is_open()) accept_next(acceptor);
-          });
-          return;
+          // Not even the spare one: instead of spinning on the ready socket.
+          if (!turn_away(acceptor->native_handle())) return accept_later(acceptor);
+        } else if (error.value() == EINVAL) {  // stopped: it will close, or be resumed
+          return accept_later(acceptor);
         }
         accept_next(acceptor);
       });
+}
+
+template <class Acceptor>
+void Listeners::accept_later(std::shared_ptr<Acceptor> acceptor) {
+  constexpr std::chrono::milliseconds kLater(20);
+  auto timer = std::make_shared<asio::steady_timer>(threads_.first().context, kLater);
+  timer->async_wait([this, acceptor, timer](const error_code&) {
+    if (acceptor->is_open()) accept_next(acceptor);
+  });
 }
 
 // No descriptor is free for whoever waits to come in: the spare one lets it be told so. False: nothing done.

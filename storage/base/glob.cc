@@ -11,6 +11,8 @@ signed char fold(char c, bool nocase) {
   return static_cast<signed char>(nocase && c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
 }
 
+constexpr std::size_t kMostStars = 1000;  // how deep Redis nests its matcher
+
 struct Step {
   bool matches;
   std::size_t next;  // position in the pattern after the element
@@ -56,12 +58,14 @@ Step match_one(std::string_view pattern, std::size_t at, char c, bool nocase) {
 bool glob_match(std::string_view pattern, std::string_view text, bool nocase) {
   if (text.empty()) return pattern.empty();
   constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  std::size_t p = 0, t = 0, star = kNone, star_text = 0;
+  std::size_t p = 0, t = 0, star = kNone, star_text = 0, stars = 0;
   while (t < text.size()) {
     if (p < pattern.size() && pattern[p] == '*') {
-      star = ++p;
-      star_text = t;
+      while (p < pattern.size() && pattern[p] == '*') ++p;
       if (p == pattern.size()) return true;
+      if (++stars > kMostStars) return false;
+      star = p;
+      star_text = t;
       continue;
     }
     if (p < pattern.size()) {

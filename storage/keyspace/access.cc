@@ -48,15 +48,37 @@ Found Access::find_raw(const KeyRef& key, bool even_expired) {
 Found Access::peek(const KeyRef& key) { return find_raw(key, false); }
 
 Found Access::read(const KeyRef& key) {
-  Found found = find_raw(key, false);
-  if (found) {
+  Found found = find_raw(key, true);
+  if (found && !found->expired(now_ms())) {
     counters_.hits.add();
     touch(*found.entry);
+    return found;
+  }
+  counters_.misses.add();
+  if (found) {
+    overdue_.emplace_back(db_, key.raw());
+    found.entry = nullptr;
   } else {
-    counters_.misses.add();
     event(key, EventClass::kKeyMiss, "keymiss");
   }
   return found;
+}
+
+// Ends what was read after its deadline: not while the command holds what it has found. What may not end yet,
+// or not without waiting, is its wheel's.
+void Access::end_overdue() {
+  const uint32_t selected = db_;
+  const bool may_end = keyspace_.may_end_keys.load(std::memory_order_relaxed);
+  for (const auto& [db, raw] : std::exchange(overdue_, {})) {
+    const KeyRef key = schema().make(raw);
+    select(db);
+    Found found = find_raw(key, true);
+    if (found && found->expired(now_ms()) && may_end && try_links(*found.entry)) {
+      end(found, key, EndCause::kExpired);
+    }
+    event(key, EventClass::kKeyMiss, "keymiss");
+  }
+  select(selected);
 }
 
 Found Access::write(const KeyRef& key) {
@@ -235,6 +257,12 @@ std::vector<uint64_t> Access::hold_links(const Entry& session) {
   return links;
 }
 
+// Whether the guards of a session's sets are held, or could be had at once.
+bool Access::try_links(const Entry& entry) {
+  return !entry.has(Entry::kHasLink) || entry.link() == 0 ||
+         guard_.try_add(keyspace_.shards_of(links_of(entry)));
+}
+
 void Access::remove(Found& found, uint64_t hash, bool drop) {
   Entry& entry = *found.entry;
   Shard& shard = *found.shard;
@@ -395,6 +423,7 @@ void Access::unwatch(uint32_t db, const KeyRef& key, Watcher& watcher) {
 }
 
 void Access::finish() {
+  if (__builtin_expect(!overdue_.empty(), 0)) end_overdue();
   for (Table* table : unsettled_) table->settle();
   if (!unsettled_.empty()) empty(unsettled_);
   hand_over();

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/keyspace/guard.h"
@@ -86,7 +87,8 @@ class Access {
   void set_touch(bool touch) { touch_ = touch; }
 
   // --- looking up; the guard of the key's shard is held. An expired entry is invisible.
-  Found read(const KeyRef& key);  // counts hit or miss, marks the access
+  // Counts hit or miss, marks the access; what has expired is ended at the end of the command.
+  Found read(const KeyRef& key);
   Found peek(const KeyRef& key);  // neither counts nor marks
   Found write(
       const KeyRef& key);  // for changing: first ends an entry that stands there expired; marks the access
@@ -185,6 +187,8 @@ class Access {
   char* replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, Deadline deadline, bool drop);
   char* replace_block(Found& found, Kind kind, size_t old_total, size_t bytes, int64_t deadline_ms);
   std::vector<uint64_t> hold_links(const Entry& session);
+  bool try_links(const Entry& entry);
+  void end_overdue();
   void remove(Found& found, uint64_t hash, bool drop);
   void free_garbage();
   void part_with_value(Shard& shard, Entry& entry);
@@ -210,6 +214,7 @@ class Access {
   Garbage garbage_;
   size_t garbage_bytes_ = 0;  // of the values in it whose freeing takes long
   std::vector<Table*> unsettled_;
+  std::vector<std::pair<uint32_t, std::string>> overdue_;  // database and key
   Changes changes_;
   std::vector<uint64_t> announced_;  // hashes of the keys whose change has begun, until it is handed over
 };

@@ -163,10 +163,8 @@ void command_list(Context& ctx) {
   }
   std::vector<const Command*> matching;
   for (const auto& c : ctx.server.commands.all()) {
-    const bool match = filter.empty()                    ? c->parent == nullptr
-                       : equals_nocase(filter, "ACLCAT") ? in_category(*c, value)
-                                                         : equals_nocase(filter, "PATTERN") &&
-                                                               storage::glob_match(value, c->full_name, true);
+    const bool match = filter.empty() || (equals_nocase(filter, "ACLCAT") && in_category(*c, value)) ||
+                       (equals_nocase(filter, "PATTERN") && storage::glob_match(value, c->full_name, true));
     if (match) matching.push_back(c.get());
   }
   ctx.reply.array(matching.size());

@@ -100,6 +100,23 @@ void packed_threshold(Context& ctx) {
   ctx.reply.ok();
 }
 
+void pause_cron(Context& ctx) {
+  ctx.server.cron_paused = std::atoi(std::string(ctx.arg(2)).c_str()) != 0;
+  ctx.reply.ok();
+}
+
+void rewrite_whole_config(Context& ctx) {
+  if (const auto failure = ctx.server.config->rewrite(true)) return ctx.reply.error(*failure);
+  ctx.reply.ok();
+}
+
+void reply_buffer(Context& ctx) {
+  if (!equals_nocase(ctx.arg(2), "peak-reset-time") && !equals_nocase(ctx.arg(2), "resizing")) {
+    return reply_subcommand_syntax(ctx);
+  }
+  ctx.reply.ok();
+}
+
 void ok(Context& ctx) { ctx.reply.ok(); }
 void error(Context& ctx) { ctx.reply.error(ctx.arg(2)); }
 
@@ -166,6 +183,8 @@ void help(Context& ctx) {
   reply_help(ctx, "DEBUG",
              {"CHANGE-REPL-ID",
               "    Accepted; there are no replicas.",  //
+              "CONFIG-REWRITE-FORCE-ALL",
+              "    As CONFIG REWRITE, with the defaults.",  //
               "DIGEST",
               "    A fingerprint of all that is stored.",  //
               "DIGEST-VALUE <key> [<key> ...]",
@@ -180,12 +199,16 @@ void help(Context& ctx) {
               "    Writes a line to the log.",  //
               "OBJECT <key>",
               "    Describes how a value is kept.",  //
+              "PAUSE-CRON (0|1)",
+              "    Whether what is done ten times a second is left out.",  //
               "POPULATE <count> [<prefix>] [<size>]",
               "    Stores keys <prefix>:0 and on that are not there yet.",  //
               "PROTOCOL <type>",
               "    Answers a sample of that type of reply.",  //
               "QUICKLIST-PACKED-THRESHOLD <size>",
               "    Accepted without effect.",  //
+              "REPLYBUFFER (PEAK-RESET-TIME|RESIZING) <value>",
+              "    Accepted without effect: a client has no reply buffer of its own.",  //
               "SDSLEN <key>",
               "    Sizes of a key and its string.",  //
               "SEGFAULT",
@@ -222,6 +245,9 @@ constexpr Subcommand kSubcommands[] = {
     {"digest-value", 0, debug_digest_value},
     {"populate", 0, debug_populate},
     {"segfault", 2, segfault},
+    {"pause-cron", 3, pause_cron},
+    {"config-rewrite-force-all", 2, rewrite_whole_config},
+    {"replybuffer", 4, reply_buffer},
     {"reload", 0, refuse_reload},
     {"loadaof", 2, refuse_reload},
 };

@@ -64,7 +64,11 @@ void shutdown(Context& ctx) {
   }
   if ((abort && (nosave || save || hurry || force)) || (nosave && save))
     return ctx.reply.error(errors::kSyntax);
-  if (abort) return ctx.reply.error("ERR No shutdown in progress.");
+  if (abort) {
+    if (!ctx.server.abort_shutdown()) return ctx.reply.error("ERR No shutdown in progress.");
+    log(LogLevel::kWarning, "Shutdown manually aborted.");
+    return ctx.reply.ok();
+  }
   if (save && !force) {
     log(LogLevel::kWarning, "SHUTDOWN SAVE was refused: there is nothing to save to yet");
     return ctx.reply.error("ERR Errors trying to SHUTDOWN. Check logs.");

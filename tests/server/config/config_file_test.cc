@@ -339,6 +339,18 @@ TEST_CASE("CONFIG REWRITE of files that hold little or nothing") {
   CHECK(folder.read("c.conf") == of_nothing);
 }
 
+TEST_CASE("A file rewritten whole says all that is so") {
+  const Folder folder;
+  const std::string path = folder.write("c.conf", "hz 20\nrequirepass \"\"\nbind 127.0.0.1\n");
+  const auto store = start({path}).config;
+  REQUIRE(store);
+  CHECK(store->rewrite(true).value_or("OK") == "OK");
+  CHECK(folder.read("c.conf").find("\nslowlog-max-len 128\n") != std::string::npos);
+  const auto again = start({path});
+  REQUIRE(again.config);
+  CHECK(again.config->get(Views{"*"}) == store->get(Views{"*"}));
+}
+
 TEST_CASE("CONFIG REWRITE shows a password to nobody new") {
   using enum std::filesystem::perms;
   const Folder folder;

@@ -156,6 +156,15 @@ TEST_CASE("CONFIG SET is all or nothing, with Redis' words") {
   CHECK(set(store, {"appendonly", "no", "tls-port", "0"}) == "OK");
 }
 
+TEST_CASE("a directive of our own that is set at start only takes the value it has") {
+  ConfigStore store;
+  CHECK(set(store, {"session-index", "yes", "session-key-pattern", "session:{id}"}) == "OK");
+  CHECK(set(store, {"session-index", "no"}) == refusal("session-index", "can't set immutable config"));
+  CHECK(set(store, {"session-key-pattern", "s:{id}"}) ==
+        refusal("session-key-pattern", "can't set immutable config"));
+  CHECK(set(store, {"databases", "16"}) == refusal("databases", "can't set immutable config"));
+}
+
 TEST_CASE("special directives") {
   ConfigStore store;
   CHECK(set(store, {"notify-keyspace-events", "KA"}) == "OK");

@@ -51,6 +51,16 @@ TEST_CASE("COMMAND GETKEYSANDFLAGS: SET reads only with GET") {
       "*2\r\n*2\r\n$1\r\na\r\n*3\r\n+RW\r\n+access\r\n+delete\r\n*2\r\n$1\r\nb\r\n*2\r\n+OW\r\n+update\r\n");
 }
 
+TEST_CASE("COMMAND LIST names subcommands as Redis does") {
+  CommandFixture f;
+  const std::string all = f.run({"COMMAND", "LIST"});
+  CHECK(all.find("\r\nget\r\n") != all.npos);
+  CHECK(all.find("\r\nclient|list\r\n") != all.npos);
+  CHECK(f.run({"COMMAND", "LIST", "FILTERBY", "PATTERN", "config|g*"}) == bulks({"config|get"}));
+  CHECK(f.run({"COMMAND", "LIST", "FILTERBY", "ACLCAT", "nosuch"}) == "*0\r\n");
+  CHECK(f.run({"COMMAND", "LIST", "FILTERBY", "MODULE", "x"}) == "*0\r\n");
+}
+
 TEST_CASE("COMMAND INFO leaves a null where it knows no command") {
   CommandFixture f;
   CHECK(f.run({"COMMAND", "INFO", "nosuch", "get|x"}) == "*2\r\n$-1\r\n$-1\r\n");

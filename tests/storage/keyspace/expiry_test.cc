@@ -60,6 +60,23 @@ TEST_CASE("A key is there through its deadline's millisecond, gone after it, and
   }
 }
 
+TEST_CASE("Who reads a key after its deadline ends it, when the command is over") {
+  Timed f;
+  const auto expired = [&] { return f.keyspace.shard(f.keyspace.shard_of(f.key("k").hash())).counts.expired; };
+  f.cmd.set("k", "v", f.clock.wall_ms() + 5);
+  f.advance(6);
+  CHECK(f.entries() == 1);
+  f.keyspace.may_end_keys = false;
+  CHECK_FALSE(f.cmd.get("k"));
+  CHECK(f.entries() == 1);
+  f.keyspace.may_end_keys = true;
+  CHECK_FALSE(f.cmd.get("k"));
+  CHECK(f.entries() == 0);
+  CHECK(expired() == 1);
+  CHECK_FALSE(f.cmd.get("k"));
+  CHECK(expired() == 1);
+}
+
 TEST_CASE("While keys may not end by themselves they are missing after their deadline, and still there") {
   Timed f;
   for (int i = 0; i < 100; ++i) f.cmd.set("k" + std::to_string(i), "v", f.clock.wall_ms() + 1 + i);
