@@ -55,6 +55,21 @@ def output_limit(watched):
     expect_true(worst < 60, "%.0f MB" % worst)
 
 
+def not_authenticated(watched):
+    """Who has no password and does not read is closed: not held, nor left to wait."""
+    conn = watched.connect()
+    conn.value("CONFIG", "SET", "requirepass", "x")
+    stranger = watched.connect(5.0)
+    try:
+        for _ in range(2000):  # 64 MB at most
+            stranger.send(request("SET", "x", "5") * 1000)
+        raise AssertionError("it is still there")
+    except ConnectionError:
+        pass
+    conn.value("CONFIG", "SET", "requirepass", "")
+    conn.close()
+
+
 def connects_and_disconnects(watched, count):
     payload = request("PING")
     for number in range(count):
@@ -183,7 +198,7 @@ def endless_transaction(watched):
     expect_true(watched.grown_mb() < 300, "%.0f MB" % watched.grown_mb())
 
 
-SHARED = [(replies_not_read, 600), (output_limit, 200), (thousand_idle, 64), (killed_in_multi, 64), (half_closed, 64),
+SHARED = [(replies_not_read, 600), (output_limit, 200), (not_authenticated, 64), (thousand_idle, 64), (killed_in_multi, 64), (half_closed, 64),
           (endless_transaction, 300)]
 
 

@@ -1,9 +1,9 @@
-// One client's connection: a state machine on one I/O thread that reads, runs batches and writes. The thread
-// tells it when its socket is ready (socket_poller.h); the connection asks for a turn (IoThread::queue_turn).
-// A turn is bounded: what is left then, parsed or not, read or not, has the next one behind the others that
-// wait. The thread fetches the requests of several connections, and then has each serve its own. An idle
-// connection holds no buffer: bytes are read into a slot of the thread's and kept only when a request is
-// partial or the turn was over.
+// One client's connection: a state machine on one I/O thread that reads, runs batches and writes (what goes
+// out: connection_output.cc). The thread tells it when its socket is ready (socket_poller.h); the connection
+// asks for a turn (IoThread::queue_turn). A turn is bounded: what is left then, parsed or not, read or not,
+// has the next one behind the others that wait. The thread fetches the requests of several connections, and
+// then has each serve its own. An idle connection holds no buffer: bytes are read into a slot of the thread's
+// and kept only when a request is partial or the turn was over.
 //
 //                      a request is parked (CLIENT PAUSE, memory, what is due)
 //              +-----------------------------------------------> kParked --+
@@ -72,6 +72,8 @@ class Connection final : public ClientLink {
   size_t base_bytes() const override { return sizeof(Connection) + sizeof(KernelSocket); }
 
  private:
+  static constexpr size_t kKeepOutBytes = 64 * 1024;  // by the thread's reply buffer between batches
+
   using Slot = IoThread::Slot;
   enum class State : uint8_t {
     kReading,

@@ -91,10 +91,10 @@ struct IoThread final : Worker {
 
   boost::asio::io_context context{1};
   std::array<Slot, kGroup> slots;
-  Connection* serving = nullptr;  // `out` is its
-  Slice slice;                    // of the connection being served
-  protocol::OutputBuffer out;     // replies of the batch being run
-  size_t flush_bytes = 0;         // of them, sent before the next command
+  Connection* serving = nullptr;                      // `out` is its
+  Slice slice;                                        // of the connection being served
+  protocol::OutputBuffer out;                         // replies of the batch being run
+  size_t flush_bytes = 0;                             // of them, sent before the next command
   std::vector<protocol::OutputBuffer> spare_buffers;  // empty, with a little memory
   SocketPoller sockets{context};
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections;

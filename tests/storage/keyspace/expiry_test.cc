@@ -62,7 +62,9 @@ TEST_CASE("A key is there through its deadline's millisecond, gone after it, and
 
 TEST_CASE("Who reads a key after its deadline ends it, when the command is over") {
   Timed f;
-  const auto expired = [&] { return f.keyspace.shard(f.keyspace.shard_of(f.key("k").hash())).counts.expired; };
+  const auto expired = [&] {
+    return f.keyspace.shard(f.keyspace.shard_of(f.key("k").hash())).counts.expired;
+  };
   f.cmd.set("k", "v", f.clock.wall_ms() + 5);
   f.advance(6);
   CHECK(f.entries() == 1);
