@@ -1,11 +1,8 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "server/config/config.h"
 #include "server/crash_report.h"
@@ -29,10 +26,9 @@ constexpr bool kLeaksAreChecked = false;
 
 int main(int argc, char** argv) {
   using namespace cloakroom;
-  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   server::make_room_for_title(argc, argv);
   const auto config =
-      server::start_config(arguments);  // exits by itself on --version, --help and bad configuration
+      server::start_config(argc, argv);  // exits by itself on --version, --help and bad configuration
   try {
     server::prepare_process(*config);
     const storage::SystemClock clock;

@@ -233,7 +233,8 @@ std::optional<std::string> apply_kill_score(const Config& config) {
 
 }  // namespace
 
-std::shared_ptr<ConfigStore> start_config(const std::vector<std::string>& arguments) {
+std::shared_ptr<ConfigStore> start_config(int argc, char** argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   std::vector<std::string> environment;
   for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
   std::optional<CommandTable> commands;

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "server/config/config.h"
 
@@ -12,9 +11,9 @@ namespace cloakroom::server {
 
 struct ServerState;
 
-// main's first step: arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version,
+// Reads arguments, CLOAKROOM_* environment, file. Prints and exits by itself on --version,
 // --help and whatever is wrong with the configuration.
-std::shared_ptr<ConfigStore> start_config(const std::vector<std::string>& arguments);
+std::shared_ptr<ConfigStore> start_config(int argc, char** argv);
 
 // Makes the process what the configuration says, before there are threads: background, pid file, limit of
 // open files, signals, kill score, title. May lower maxclients.

@@ -3,8 +3,7 @@
 #include <bsd/unistd.h>
 #include <fmt/format.h>
 
-#include <string_view>
-#include <utility>
+#include "server/config/title_template.h"
 
 namespace cloakroom::server {
 namespace {
@@ -28,34 +27,17 @@ void make_room_for_title(int argc, char** argv) {
   ::setproctitle_init(argc, argv, environ);
 }
 
-std::string process_title(const Config& config, const std::string& title, const std::string& config_file) {
-  const std::pair<std::string_view, std::string> variables[] = {
-      {"title", title},
-      {"listen-addr", listen_address(config)},
-      {"server-mode", ""},
-      {"port", std::to_string(config.port)},
-      {"tls-port", std::string(config.text("tls-port"))},
-      {"unixsocket", config.unixsocket},
-      {"config-file", config_file},
-  };
-  std::string shown;
-  std::string_view rest = config.text("proc-title-template");
-  for (size_t open; (open = rest.find('{')) != rest.npos;) {
-    const size_t close = rest.find('}', open);
-    shown += rest.substr(0, open);
-    for (const auto& [name, value] : variables) {
-      if (rest.substr(open + 1, close - open - 1) == name) shown += value;
-    }
-    rest.remove_prefix(close + 1);
-  }
-  shown += rest;
-  const size_t first = shown.find_first_not_of(' ');
-  return first == shown.npos ? "" : shown.substr(first, shown.find_last_not_of(' ') - first + 1);
-}
-
 void set_process_title(const Config& config, const std::string& config_file) {
   if (config.text("set-proc-title") == "no") return;
-  ::setproctitle("-%s", process_title(config, started_by(), config_file).c_str());
+  const TitleVariable variables[] = {{"title", started_by()},
+                                     {"listen-addr", listen_address(config)},
+                                     {"server-mode", ""},
+                                     {"port", std::to_string(config.port)},
+                                     {"tls-port", std::string(config.text("tls-port"))},
+                                     {"unixsocket", config.unixsocket},
+                                     {"config-file", config_file}};
+  const auto title = fill_title(config.text("proc-title-template"), variables);
+  ::setproctitle("-%s", title.value_or(started_by()).c_str());
 }
 
 }  // namespace cloakroom::server

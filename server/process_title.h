@@ -6,14 +6,11 @@
 
 namespace cloakroom::server {
 
-// main's very first step: a title takes the memory of argv and of the environment, which move elsewhere.
+// main's first step: a title takes the memory of argv and of the environment, which move elsewhere.
 void make_room_for_title(int argc, char** argv);
 
 // What ps shows from now on: proc-title-template filled in; nothing with set-proc-title no. Passwords of the
 // command line are seen no more.
 void set_process_title(const Config& config, const std::string& config_file);
-
-// `title_template` with its variables, trimmed. `title`: the name the server was started by.
-std::string process_title(const Config& config, const std::string& title, const std::string& config_file);
 
 }  // namespace cloakroom::server

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "server/config/config_table.h"
+#include "server/config/title_template.h"
 
 namespace cloakroom::server::directives {
 namespace {
@@ -19,25 +20,10 @@ const char* limit_hz(ConfigValue& value) {
 
 // The title must not be empty in a plain server, where some variables are.
 const char* check_title(ConfigValue& value) {
-  constexpr std::string_view kEmpty[] = {"title", "server-mode", "unixsocket", "config-file"};
-  constexpr std::string_view kFilled[] = {"listen-addr", "port", "tls-port"};
-  constexpr const char* kWrong = "template format is invalid or contains unknown variables";
-  const auto in = [](const auto& names, std::string_view name) {
-    return std::find(std::begin(names), std::end(names), name) != std::end(names);
-  };
-  std::string shown;
-  std::string_view rest = value.text;
-  for (size_t open; (open = rest.find('{')) != rest.npos;) {
-    const size_t close = rest.find('}', open);
-    if (close == rest.npos) return kWrong;
-    const std::string_view name = rest.substr(open + 1, close - open - 1);
-    if (!in(kEmpty, name) && !in(kFilled, name)) return kWrong;
-    shown += rest.substr(0, open);
-    if (in(kFilled, name)) shown += name;
-    rest.remove_prefix(close + 1);
-  }
-  shown += rest;
-  return shown.find_first_not_of(' ') == shown.npos ? kWrong : nullptr;
+  const TitleVariable plain[] = {{"title", ""},       {"server-mode", ""},  {"unixsocket", ""},
+                                 {"config-file", ""}, {"listen-addr", "x"}, {"port", "x"},
+                                 {"tls-port", "x"}};
+  return fill_title(value.text, plain) ? nullptr : "template format is invalid or contains unknown variables";
 }
 
 constinit const Row kRows[] = {

@@ -26,8 +26,8 @@ uint64_t memory_of(const Client& client);
 size_t client_memory_limit(const Config& config);
 
 // Closes the most expensive clients until the rest is below the limit, but for those with CLIENT NO-EVICT. No
-// guards are held and no connection is being served; `worker` is the caller's. Where nobody could be closed
-// the next look is a tenth of a second later.
+// guards are held; `worker` is the caller's, and the client whose requests it is serving may be among them.
+// Where nobody could be closed the next look is a tenth of a second later.
 void evict_clients(Worker& worker);
 
 }  // namespace cloakroom::server

@@ -125,8 +125,8 @@ void ServerState::shutdown(int exit_code) {
 }
 
 void ServerState::ask_to_shut_down() {
+  if (!cron_paused) return shutdown();
   shutdown_asked_ = true;
-  if (!cron_paused) shutdown();
 }
 
 bool ServerState::abort_shutdown() { return shutdown_asked_.exchange(false); }

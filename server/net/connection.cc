@@ -165,9 +165,7 @@ Connection::State Connection::run_batch(Slot& slot) {
 // What a large request takes counts for maxmemory-clients before it runs. False: it has closed the connection.
 bool Connection::affords(const protocol::Request& request) {
   if (thread_.server.client_limit_bytes.load(std::memory_order_relaxed) == 0) return true;
-  request_bytes_ = request.wire_bytes - std::min(request.wire_bytes, parser_.memory_bytes());
-  publish_sizes();
-  request_bytes_ = 0;
+  publish_sizes(request.wire_bytes - std::min(request.wire_bytes, parser_.memory_bytes()));
   evict_clients(thread_);
   return !closed();
 }
@@ -265,9 +263,10 @@ void Connection::over_limit(bool output) {
   close();
 }
 
-void Connection::publish_sizes() {
+// `request_bytes`: of a request that is about to run, outside the parser's memory.
+void Connection::publish_sizes(size_t request_bytes) {
   const size_t multi = client_.transaction == nullptr ? 0 : client_.transaction->memory_bytes();
-  const size_t query = parser_.memory_bytes() + request_bytes_;
+  const size_t query = parser_.memory_bytes() + request_bytes;
   client_.query_bytes.store(parser_.query_bytes(), std::memory_order_relaxed);
   client_.query_memory.store(query, std::memory_order_relaxed);
   client_.parked_bytes.store(parked_bytes_, std::memory_order_relaxed);

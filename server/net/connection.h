@@ -108,7 +108,7 @@ class Connection final : public ClientLink {
   void write_unsent();
   void over_limit(bool output);
   void check_output_limit();
-  void publish_sizes();
+  void publish_sizes(size_t request_bytes = 0);
   void publish_sums(uint64_t total, uint64_t own);
 
   IoThread& thread_;
@@ -118,7 +118,6 @@ class Connection final : public ClientLink {
   protocol::OutputBuffer unsent_;    // what the socket did not take yet
   std::vector<std::string> parked_;  // a request that may not begin yet
   size_t parked_bytes_ = 0;          // of it
-  size_t request_bytes_ = 0;         // of a large one that is about to run, and not in the parser's memory
   State state_ = State::kReading;
   // What was last published to the thread's sums.
   uint64_t published_total_ = 0;

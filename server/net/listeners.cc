@@ -107,11 +107,11 @@ std::optional<std::string> Listeners::move(const Config& before, const Config& a
   try {
     opened = open_ports(threads_.first().context, wanted, after, tcp_);
   } catch (const std::runtime_error&) {
+    if (!same_port) return "Unable to listen on this port. Check server logs.";
     for (const auto& acceptor : leaving) {
-      if (same_port) ::listen(acceptor->native_handle(), static_cast<int>(before.tcp_backlog));
+      ::listen(acceptor->native_handle(), static_cast<int>(before.tcp_backlog));
     }
-    return same_port ? "Failed to bind to specified addresses."
-                     : "Unable to listen on this port. Check server logs.";
+    return "Failed to bind to specified addresses.";
   }
   stop();
   for (const auto& acceptor : leaving) {

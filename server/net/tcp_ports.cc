@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <boost/asio/ip/v6_only.hpp>
+#include <cerrno>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -76,11 +77,6 @@ void warn(std::string_view address, std::string_view reason) {
       fmt::format("Warning: Could not create server TCP listening socket {}: {}", address, reason));
 }
 
-// Whether a machine may do without: addresses it has not, families it does not speak.
-bool is_missing(const error_code& error) {
-  return error.value() == EADDRNOTAVAIL || error == asio::error::address_family_not_supported;
-}
-
 }  // namespace
 
 std::string endpoint_text(const TcpEndpoint& endpoint) {
@@ -119,17 +115,18 @@ TcpPorts open_ports(asio::io_context& context, std::span<const BindAddress> addr
       reason = error.message();
     }
     warn(fmt::format("{}:{}", address.name, config.port), reason);
-    const bool needed = !address.optional && error.value() == EADDRNOTAVAIL;
-    if (needed || !is_missing(error)) {
-      throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", config.port));
-    }
+    const bool absent = address.optional && error.value() == EADDRNOTAVAIL;
+    if (absent || error == asio::error::address_family_not_supported) continue;
+    throw std::runtime_error(fmt::format("Failed listening on port {} (TCP), aborting.", config.port));
   }
   for (const BindAddress& address : addresses) {
     for (size_t i = 1; i < address.endpoints.size(); ++i) {
       const TcpEndpoint& endpoint = address.endpoints[i];
       if (ports.contains(endpoint)) continue;
       const error_code error = listen_at(context, endpoint, config, present, ports);
-      if (error && !is_missing(error)) warn(endpoint_text(endpoint), error.message());
+      if (!error || error.value() == EADDRNOTAVAIL || error == asio::error::address_family_not_supported)
+        continue;
+      warn(endpoint_text(endpoint), error.message());
     }
   }
   return ports;
