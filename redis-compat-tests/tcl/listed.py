@@ -7,6 +7,7 @@
   due, meant otherwise: a reason    the same for what it does otherwise than Redis, and will
   ! name of a case                  it is left out: it hangs, or what it does ends or spoils the cases after it
   ? name of a case                  it comes out either way
+  ~ name of a case                  with several I/O threads it comes out either way, with one it passes
 """
 import pathlib
 import re
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 FOLDER = pathlib.Path(__file__).with_name("listed")
 REASONS = ("not due: ", "due, meant otherwise: ", "due, missing: ")
-FAILS, LEFT_OUT, EITHER = "-", "!", "?"
+FAILS, LEFT_OUT, EITHER, EITHER_IN_THREADS = MARKS = "-", "!", "?", "~"
 
 
 @dataclass
@@ -34,6 +35,11 @@ class Listing:
     unit: str
     total: int = -1  # not measured
     entries: dict = field(default_factory=dict)
+
+    def for_threads(self, io_threads):
+        """What of it counts with so many I/O threads."""
+        entries = {name: entry for name, entry in self.entries.items() if io_threads > 1 or entry.mark != EITHER_IN_THREADS}
+        return Listing(self.unit, self.total, entries)
 
     def left_out(self):
         return [name for name, entry in self.entries.items() if entry.mark == LEFT_OUT]
@@ -55,7 +61,7 @@ def parse(text):
     for number, line in enumerate(lines, 2):
         if line.startswith(REASONS):
             reason = line
-        elif line[1:2] == " " and line[0] in (FAILS, LEFT_OUT, EITHER) and reason and line[2:] not in listing.entries:
+        elif line[1:2] == " " and line[0] in MARKS and reason and line[2:] not in listing.entries:
             listing.entries[line[2:]] = Entry(line[0], reason)
         else:
             raise SystemExit("%s, line %d of the list: %s" % (unit, number, line))

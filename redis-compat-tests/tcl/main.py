@@ -39,7 +39,7 @@ def parse_arguments(argv):
 def run_unit(lane, job):
     """(outcome, verdict) of one unit."""
     unit, threads = job
-    listing = listed.read(unit)
+    listing = listed.read(unit).for_threads(threads)
     directives = units.directives(threads)
     outcome = lane.run_whole(unit, directives, listing.left_out())
     return outcome, verdict.judge(outcome, listing, lambda name: lane.run(unit, directives, only=name).cases.get(name))

@@ -123,7 +123,7 @@ def draw_up(unit, whole, without, ours, lacking):
     for name in names:
         passes = [passed(outcome, name) for outcome in ours]
         old = before.entries.get(name)
-        if all(passes) and not (old and old.mark == listed.EITHER):
+        if all(passes) and not (old and old.mark in (listed.EITHER, listed.EITHER_IN_THREADS)):
             continue
         left = left_out(ours, name)
         due = any(passed(outcome, name) for outcome in without) and not left and name not in SAVING

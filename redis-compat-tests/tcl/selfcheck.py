@@ -76,8 +76,8 @@ def entries(names, mark=listed.FAILS):
     return "".join("%s %s\n" % (mark, name) for name in names)
 
 
-def reds(outcome, text, again=lambda name: None):
-    return sorted(name for name, _ in verdict.judge(outcome, listing(text), again).failures)
+def reds(outcome, text, io_threads=1):
+    return sorted(name for name, _ in verdict.judge(outcome, listing(text).for_threads(io_threads), lambda name: None).failures)
 
 
 def outcomes(lane, _):
@@ -107,6 +107,9 @@ def verdicts(outcome):
     expect(reds(outcome, known), [], "all that fails is listed")
     expect(reds(outcome, known + "- at the end\n"), ["at the end"], "a listed case that passes")
     expect(reds(outcome, known + "? at the end\n"), [], "one that may")
+    in_threads = known.replace("- fails\n", "~ fails\n")
+    expect(reds(outcome, in_threads, io_threads=2), [], "one that may fail with several threads")
+    expect(reds(outcome, in_threads), ["fails"], "the same with one")
     expect(reds(outcome, known.replace("- fails\n", "")), ["fails"], "a failing case")
     expect(reds(outcome, known.replace("! hangs\n", "")), ["hangs"], "a case that did not run")
     expect(reds(outcome, known.replace("- behind it\n", "")), ["(number of cases)"], "a case that was not reached")
