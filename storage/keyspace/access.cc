@@ -398,12 +398,13 @@ void Access::hand_over() {
 
 void Access::hand_over_all() {
   for (Watcher* watcher : changes_.marks()) watcher->dirty = true;
-  if (changes_.has_events()) event_sink_->take_events(changes_);
   EffectSink* effects = keyspace_.effect_sink();
   if (effects != nullptr && changes_.has_effects()) {
     const uint64_t position = effects->take_effects(changes_);
     guard_.held().for_each([&](uint32_t shard) { keyspace_.shard(shard).log_position = position; });
   }
+  // Behind the effects: who delivers an event finds the log as long as it must be.
+  if (changes_.has_events()) event_sink_->take_events(changes_);
   changes_.clear();
   guard_.owe(false);
 }

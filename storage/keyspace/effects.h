@@ -44,6 +44,10 @@ struct EffectWord {
 // What one command has changed, in order: effects, keyspace events, marks of watched keys. Append-only; an
 // Access owns one and hands it over as a whole while the guards are still held (Access::hand_over). Nothing
 // in it refers to the keyspace.
+//
+// Effects are kept as the log has them: RESP arrays of bulks, one behind the other. A long word is not copied
+// but stands between two pieces of text. Where the database changes between two effects, a SELECT is among
+// them, which for_each_effect() does not show.
 class Changes {
  public:
   struct Event {
@@ -58,59 +62,84 @@ class Changes {
   // `name` is a literal.
   void add_event(EventClass event_class, std::string_view name, uint32_t db, std::string_view key);
 
-  bool has_effects() const { return !effects_.empty(); }
+  bool has_effects() const { return effects_ != 0; }
   bool has_events() const { return !events_.empty(); }
   // Watchers of what has changed; they stay where they are while the guards are held.
   std::vector<Watcher*>& marks() { return marks_; }
   void clear();
 
+  size_t effects() const { return effects_; }
+  // The database in which the first effect is meant, and the one behind the last.
+  uint32_t first_db() const { return first_db_; }
+  uint32_t last_db() const { return last_db_; }
+  // Of all effects as RESP.
+  size_t effect_bytes() const { return text_.size() + shared_bytes_; }
+  // Calls fn(text, owner) for the pieces of that, in order; owner is null for what is to be copied.
+  template <class Fn>
+  void for_each_piece(Fn&& fn) const {
+    size_t at = 0;
+    for (const SharedWord& word : shared_) {
+      fn(std::string_view(text_).substr(at, word.offset - at), nullptr);
+      fn(word.text, &word.owner);
+      at = word.offset;
+    }
+    fn(std::string_view(text_).substr(at), nullptr);
+  }
   // Calls fn(db, words) for each effect. `words` is good for the call.
   template <class Fn>
   void for_each_effect(Fn&& fn) const {
-    std::vector<std::string_view> views;
-    for (const Effect& effect : effects_) {
-      views.clear();
-      for (const Word& word : std::span(words_).subspan(effect.first_word, effect.words))
-        views.push_back(view(word));
-      fn(effect.db, std::span<const std::string_view>(views));
-    }
+    Reader reader(*this);
+    while (reader.next()) fn(reader.db, std::span<const std::string_view>(reader.words));
   }
   // Calls fn(const Event&) for each event. Its key is good for the call.
   template <class Fn>
   void for_each_event(Fn&& fn) const {
-    for (const StoredEvent& e : events_) fn(Event{e.event_class, e.name, e.db, view(e.key)});
+    for (const StoredEvent& e : events_) {
+      fn(Event{e.event_class, e.name, e.db, std::string_view(keys_).substr(e.key_offset, e.key_bytes)});
+    }
   }
 
  private:
   static constexpr size_t kKeptBytes = 64 * 1024;
   static constexpr size_t kCopied = 256;  // bytes up to which copying costs less than sharing
 
-  struct Word {
-    const char* shared;  // or null: at `offset` in text_
-    size_t offset;
-    size_t size;
-  };
-  struct Effect {
-    uint32_t db;
-    uint32_t words;
-    size_t first_word;
+  struct SharedWord {
+    size_t offset;  // in text_, behind its length line
+    std::string_view text;
+    std::shared_ptr<char[]> owner;
   };
   struct StoredEvent {
     EventClass event_class;
     uint32_t db;
     std::string_view name;
-    Word key;
+    size_t key_offset;  // in keys_
+    size_t key_bytes;
+  };
+  // Takes the effects apart again.
+  struct Reader {
+    explicit Reader(const Changes& of) : changes(of), db(of.first_db_) {}
+    bool next();
+    bool next_command();
+    size_t number();
+
+    const Changes& changes;
+    uint32_t db;
+    std::vector<std::string_view> words;
+    size_t at = 0;
+    size_t shared = 0;
   };
 
-  Word copied(std::string_view text);
-  std::string_view view(const Word& word) const {
-    return {word.shared != nullptr ? word.shared : text_.data() + word.offset, word.size};
-  }
+  void begin_effect(uint32_t db, size_t words);
+  void add_count(char kind, size_t count);
+  void add_word(std::string_view word);
 
   std::string text_;
-  std::vector<std::shared_ptr<char[]>> owners_;
-  std::vector<Word> words_;
-  std::vector<Effect> effects_;
+  std::vector<SharedWord> shared_;
+  size_t shared_bytes_ = 0;
+  size_t effects_ = 0;
+  uint32_t first_db_ = 0;
+  uint32_t last_db_ = 0;
+  std::string keys_;  // of the events
   std::vector<StoredEvent> events_;
   std::vector<Watcher*> marks_;
 };
