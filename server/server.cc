@@ -45,12 +45,15 @@ Server::Server(std::shared_ptr<ConfigStore> config_store, const storage::Clock& 
     events_.push_back(std::make_unique<KeyspaceEvents>(*worker, pubsub_));
     worker->access.set_event_sink(events_.back().get());
   }
+  persistence_ = std::make_unique<Persistence>(*this);
+  persistence = persistence_.get();
   startup_bytes = mallinfo2().uordblks;
 }
 
 Server::~Server() = default;
 
 int Server::run() {
+  persistence_->open();
   listeners_ = std::make_unique<Listeners>(*this, threads);
   asio::io_context& context = threads.first().context;
   asio::signal_set signals(context, SIGTERM, SIGINT);
@@ -62,12 +65,13 @@ int Server::run() {
       listeners_->close();
       signals.cancel();
       hangups.cancel();
-      threads.stop();
+      persistence_->flush([this] { threads.stop(); });
     });
   };
   listeners_->start();
-  log(LogLevel::kNotice, "Ready to accept connections");
+  persistence_->load([] { log(LogLevel::kNotice, "Ready to accept connections"); });
   threads.run();
+  persistence_->close();
   log(LogLevel::kWarning, "Cloakroom is now ready to exit, bye bye...");
   return exit_code();
 }

@@ -7,6 +7,7 @@
 #include "server/dispatch/server_state.h"
 #include "server/net/listeners.h"
 #include "server/net/threads.h"
+#include "server/persist/persistence.h"
 #include "server/pubsub/keyspace_events.h"
 #include "server/pubsub/pubsub.h"
 #include "storage/base/clock.h"
@@ -23,14 +24,15 @@ class Server final : public ServerState {
   Server(std::shared_ptr<ConfigStore> config, const storage::Clock& clock);
   ~Server();
 
-  // Listens, runs the threads, returns the exit code after shutdown(). Throws std::runtime_error when nothing
-  // can be listened on.
+  // Listens, loads what is on disk, runs the threads, returns the exit code after shutdown(). Throws
+  // std::runtime_error when nothing can be listened on, or what is on disk not be read.
   int run();
 
   Threads threads;
 
  private:
   std::unique_ptr<Listeners> listeners_;
+  std::unique_ptr<Persistence> persistence_;
 };
 
 }  // namespace cloakroom::server

@@ -137,6 +137,12 @@ class Connection:
     def close(self):
         self.sock.close()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
     def send(self, data):
         self.sock.sendall(data)
 
@@ -179,6 +185,11 @@ class Connection:
         """Sends one command, returns its reply as a tree."""
         self.send(request(*args))
         return parse(self.read(1)[0])
+
+    def pipeline(self, commands):
+        """Sends all commands at once, returns their raw replies."""
+        self.send(b"".join(request(*command) for command in commands))
+        return self.read(len(commands))
 
     def value(self, *args):
         """Sends one command, returns its reply without types."""

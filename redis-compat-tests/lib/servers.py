@@ -45,12 +45,13 @@ def is_redis(binary):
 
 
 class Server:
-    """One running server with a directory of its own."""
+    """One running server, with a directory of its own unless it is given one, which then stays."""
 
-    def __init__(self, binary, options=(), wait=True, env=None, port=None, file=None, prepare=None):
+    def __init__(self, binary, options=(), wait=True, env=None, port=None, file=None, prepare=None, directory=None):
         self.binary = binary
         self.redis = is_redis(binary)
-        self.dir = tempfile.mkdtemp(prefix="cloakroom-compat-")
+        self.keeps_dir = directory is not None
+        self.dir = directory or tempfile.mkdtemp(prefix="cloakroom-compat-")
         self.port = port or free_port()
         own = [] if self.redis or "--session-index" in options else ["--session-index", "no"]
         self.args = [binary, *([file] if file else []), "--port", str(self.port), "--save", "", "--dir", self.dir, "--loglevel", "warning"]
@@ -87,6 +88,7 @@ class Server:
             conn.close()
             if reply[1] == b"PONG" or reply[1].startswith(b"NOAUTH"):
                 return
+            select_pause()
         raise RuntimeError("%s did not answer in time:\n%s" % (self.binary, self.log()))
 
     def log(self):
@@ -119,7 +121,8 @@ class Server:
                 code = None
         if self in _live:
             _live.remove(self)
-        shutil.rmtree(self.dir, ignore_errors=True)
+        if not self.keeps_dir:
+            shutil.rmtree(self.dir, ignore_errors=True)
         return code
 
     def __enter__(self):

@@ -51,6 +51,8 @@ enum Trait : uint32_t {
   kWhileSubscribed = 1 << 15,
   // Goes to replicas though it changes no key: held up by CLIENT PAUSE WRITE, as a write is (PUBLISH).
   kMayReplicate = 1 << 16,
+  // Refused while the log cannot be written, though it changes no key (PING).
+  kTellsOfDisk = 1 << 17,
 };
 
 // One row of the command table; the texts are what COMMAND INFO and COMMAND DOCS show for Redis 7.0.15.

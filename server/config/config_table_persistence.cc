@@ -21,7 +21,7 @@ const char* check_log_directory(ConfigValue& value) {
 
 constinit const Row kRows[] = {
     special("save", "3600 1 300 100 60 10000", kSave).flags(kManyWords).into(store_save),
-    text("dbfilename", "dump.rdb").flags(kProtected).check(check_snapshot_name),
+    text("dbfilename", "dump.rdb").flags(kProtected).check(check_snapshot_name).acts(),
     boolean("stop-writes-on-bgsave-error", true),
     boolean("rdbcompression", true),
     boolean("rdbchecksum", true).flags(kImmutable),
@@ -32,18 +32,17 @@ constinit const Row kRows[] = {
     integer("loading-process-events-interval-bytes", "2097152", 1024, kIntMax).flags(kHidden),
     choice("sanitize-dump-payload", "no", "no, yes, clients"),
 
-    boolean("appendonly", false)
-        .refused("the append-only file is not supported yet: sessions would not survive a restart"),
-    text("appendfilename", "appendonly.aof").flags(kImmutable).check(check_log_name),
-    text("appenddirname", "appendonlydir").flags(kImmutable).check(check_log_directory),
-    choice("appendfsync", "everysec", "everysec, always, no"),
+    boolean("appendonly", false).acts(),
+    text("appendfilename", "appendonly.aof").flags(kImmutable).check(check_log_name).acts(),
+    text("appenddirname", "appendonlydir").flags(kImmutable).check(check_log_directory).acts(),
+    choice("appendfsync", "everysec", "everysec, always, no").acts(),
     boolean("no-appendfsync-on-rewrite", false),
     integer("auto-aof-rewrite-percentage", "100", 0, kIntMax),
     memory("auto-aof-rewrite-min-size", "67108864", 0, INT64_MAX),
     boolean("aof-disable-auto-gc", false),
-    boolean("aof-load-truncated", true),
+    boolean("aof-load-truncated", true).acts(),
     boolean("aof-rewrite-incremental-fsync", true),
-    boolean("aof-timestamp-enabled", false),
+    boolean("aof-timestamp-enabled", false).acts(),
     boolean("aof-use-rdb-preamble", true),
 };
 

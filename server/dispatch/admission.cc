@@ -74,6 +74,26 @@ bool reject_for_memory(Context& ctx) {
   return reject_with(ctx, errors::kOutOfMemory);
 }
 
+// The log takes nothing: who would write waits, or is refused when the disk said no. As in Redis PING tells of it.
+bool reject_for_log(Context& ctx) {
+  const LogLink& log = ctx.server.append_log;
+  if (!log.on.load(std::memory_order_relaxed)) return false;
+  const int error = log.state.write_error.load(std::memory_order_relaxed);
+  if (error != 0 && ctx.command.has(kTellsOfDisk)) return reject_with(ctx, errors::log_failed(error));
+  if (log.takes_writes(ctx.server.clock.monotonic_us())) return false;
+  const auto writes = [](const Command& command) { return command.is(kWrite); };
+  if (!any_to_run(ctx, writes)) return false;
+  if (error != 0) return reject_with(ctx, errors::log_failed(error));
+  if (ctx.client.is(Client::kInMulti) && !ctx.command.has(kLeavesMulti)) return false;  // it is only queued
+  ctx.worker.log_waiters.wait_for_room(ctx.client);
+  throw Parked{};
+}
+
+bool reject_while_loading(Context& ctx) {
+  if (ctx.command.is(kLoading)) return false;
+  return reject_with(ctx, errors::kLoading);
+}
+
 // There are no replicas: who asks for some to be there does not want to write.
 bool reject_for_replicas(Context& ctx) {
   const Config& config = ctx.worker.config();
@@ -133,9 +153,11 @@ bool reject(Context& ctx) {
   if (__builtin_expect(command.is(kNoMulti) && client.is(Client::kInMulti), 0)) {
     return reject_with(ctx, "ERR Command not allowed inside a transaction");
   }
-  return reject_for_memory(ctx) ||
+  return reject_for_memory(ctx) || reject_for_log(ctx) ||
          (__builtin_expect(ctx.worker.config().min_replicas_to_write != 0, 0) && reject_for_replicas(ctx)) ||
          (__builtin_expect(client.is(Client::kSubscriber), 0) && reject_for_subscriber(ctx)) ||
+         (__builtin_expect(ctx.server.loading.load(std::memory_order_relaxed), 0) &&
+          reject_while_loading(ctx)) ||
          (__builtin_expect(client.is(Client::kMonitor), 0) && reject_for_monitor(ctx));
 }
 

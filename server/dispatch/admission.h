@@ -6,8 +6,10 @@
 //   4. the client is authenticated
 //   5. the command may run inside MULTI
 //   6. memory: room is made, or the command is refused, or it waits
-//   7. a monitoring client touches no keys         ... to here
-//   8. CLIENT PAUSE                                respect_pause(), again under the guards
+//   7. the log takes writes, or they wait
+//   8. what is loaded is loaded whole
+//   9. a monitoring client touches no keys         ... to here
+//  10. CLIENT PAUSE                                respect_pause(), again under the guards
 //
 // Then MULTI queues it, or it runs. What is refused while MULTI queues spoils the transaction.
 #pragma once

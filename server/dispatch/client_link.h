@@ -24,6 +24,8 @@ class ClientLink {
   virtual void push(const Push& bytes) = 0;
   // Goes on with the request that is parked, if one is (Outcome::kParked). May close it.
   virtual void resume() = 0;
+  // What was withheld because of the log may be sent, as far as it allows.
+  virtual void log_is_durable() = 0;
   // At once: what was not sent is dropped.
   virtual void close() = 0;
   // Of a connection that holds nothing. Any thread.

@@ -161,6 +161,21 @@ void Dispatcher::run_queued(Client& client, const Command& command, std::span<co
   queued_errors_ += reply.errors() - errors_before;
 }
 
+void Dispatcher::run_loaded(Client& client, const Command& command, std::span<const std::string_view> args,
+                            const storage::KeyRef* first_key, protocol::ReplyWriter& reply) {
+  storage::Access& access = worker_.access;
+  keys_.start(access.schema(), first_key);
+  Context ctx{server_, worker_, client, access, *command.row, command, args, reply, keys_, nullptr};
+  access.select(client.db.load(std::memory_order_relaxed));
+  if (GuardPlanner::plans(command)) {
+    const bool taken = storage::take_guards(access, planner_.plan(ctx));
+    CLOAKROOM_ASSERT(taken);  // nothing is due
+  }
+  command.row->handler(ctx);
+  access.finish();
+  planner_.clear();
+}
+
 void Dispatcher::show_monitors(const Context& ctx) {
   if (__builtin_expect(server_.monitors.load(std::memory_order_relaxed) == 0, 1)) return;
   if (!ctx.command.is(kSkipMonitor) && !ctx.command.is(kAdmin)) {

@@ -1,5 +1,7 @@
 #include "server/dispatch/errors.h"
 
+#include <cstring>
+
 #include "storage/base/assert.h"
 
 namespace cloakroom::server {
@@ -34,6 +36,10 @@ std::string_view text_of(storage::Status status) {
 }
 
 }  // namespace
+
+std::string errors::log_failed(int error) {
+  return std::string("MISCONF Errors writing to the AOF file: ") + std::strerror(error);
+}
 
 void reply_status(protocol::ReplyWriter& reply, storage::Status status) { reply.error(text_of(status)); }
 

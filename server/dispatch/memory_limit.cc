@@ -47,9 +47,7 @@ int64_t MemoryExcess::total_us(const storage::Clock& clock) const {
 }
 
 // While CLIENT PAUSE lasts keys stay as they are.
-bool MemoryLimit::suspended() const {
-  return !worker_.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
-}
+bool MemoryLimit::suspended() const { return !worker_.server.keyspace->may_end_keys(); }
 
 storage::Room MemoryLimit::make_room(size_t argument_bytes) {
   const Config& config = worker_.config();

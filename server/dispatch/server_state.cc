@@ -147,6 +147,7 @@ void ServerState::note_slow(const Config& c, const Client& client, const Context
 void ServerState::every_100ms(storage::Access& access) {
   if (shutdown_asked_) return shutdown();
   measure_rates();
+  if (loading) return;
   if (const int64_t step_ms = storage::follow_wall_clock(access); step_ms != 0) {
     log(LogLevel::kWarning, fmt::format("The system's clock was set {} ms {}", std::abs(step_ms),
                                         step_ms > 0 ? "forward" : "back"));

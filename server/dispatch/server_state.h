@@ -13,6 +13,7 @@
 #include "server/command/command_table.h"
 #include "server/config/config.h"
 #include "server/dispatch/client_registry.h"
+#include "server/dispatch/log_link.h"
 #include "server/dispatch/memory_limit.h"
 #include "server/stats/latency_monitor.h"
 #include "server/stats/rate_meter.h"
@@ -23,6 +24,7 @@
 namespace cloakroom::server {
 
 class Client;
+class Persistence;
 class PubSub;
 struct Context;
 struct Worker;
@@ -81,8 +83,12 @@ struct ServerState {
   Slowlog slowlog;
   LatencyMonitor latency;
   Pause pause;
-  std::vector<Worker*> workers;                     // one a thread; as they are before the threads run
-  std::atomic<uint32_t> monitors{0};                // clients with kMonitor
+  std::vector<Worker*> workers;       // one a thread; as they are before the threads run
+  std::atomic<uint32_t> monitors{0};  // clients with kMonitor
+  LogLink append_log;
+  // Keys are being read from disk: most commands are refused (persist/).
+  std::atomic<bool> loading{false};
+  Persistence* persistence = nullptr;               // as long as the server runs
   PubSub* pubsub = nullptr;                         // as long as there are clients
   std::atomic<uint64_t> changes_at_flush{0};        // of the keyspace, when save points were configured
   std::atomic<size_t> message_bytes{0};             // published and not yet with all subscribers

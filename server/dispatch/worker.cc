@@ -15,6 +15,7 @@ Worker::Worker(ServerState& own_server, uint32_t number)
       access(*own_server.keyspace),
       evictor(access),
       memory_limit(*this),
+      log_waiters(*this),
       stats(own_server.commands.size()),
       dispatcher(own_server, *this) {
   refresh_config();
@@ -87,7 +88,10 @@ void Worker::wake_later(Worker& other) {
   if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
 }
 
+void Worker::wake_log(uint64_t position) { server.append_log.wake(position); }
+
 void Worker::wake_others() {
+  note_log_position(access.guard().take_log_position());
   if (has_mail) deliver_mail();
   for (Worker* other : to_wake_) other->wake();
   to_wake_.clear();

@@ -1,16 +1,19 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "server/config/config.h"
 #include "server/dispatch/client.h"
 #include "server/dispatch/dispatcher.h"
+#include "server/dispatch/log_link.h"
 #include "server/dispatch/memory_limit.h"
 #include "server/dispatch/transaction.h"
 #include "server/stats/stats.h"
@@ -62,6 +65,16 @@ struct Worker {
   void wake_later(Worker& other);
   // Those to be woken later, and delivers what is for this thread's own clients. No guards are held.
   void wake_others();
+  // The log's position behind all that commands of this thread have seen or changed since the last call.
+  uint64_t take_log_position() {
+    note_log_position(access.guard().take_log_position());
+    return std::exchange(log_position_, 0);
+  }
+  // And wakes the log's thread when it has not taken that yet.
+  void note_log_position(uint64_t position) {
+    log_position_ = std::max(log_position_, position);
+    if (__builtin_expect(position != 0, 0)) wake_log(position);
+  }
   void deliver_mail() {
     has_mail = false;
     if (mail != nullptr) mail->deliver();
@@ -88,6 +101,7 @@ struct Worker {
   storage::Access access;
   storage::Evictor evictor;
   MemoryLimit memory_limit;
+  LogWaiters log_waiters;
   ThreadStats stats;
   Counter client_total_bytes;  // of this thread's clients (client_memory.h)
   Counter client_own_bytes;
@@ -106,6 +120,7 @@ struct Worker {
   };
 
   void wake();
+  void wake_log(uint64_t position);
   void drain_tasks();
   void push_to_monitors(std::string_view lines);
 
@@ -115,6 +130,7 @@ struct Worker {
   std::vector<Task> tasks_ CLOAKROOM_GUARDED_BY(tasks_lock_);
   std::atomic<bool> woken_{false};  // drain_tasks() is to run
   std::vector<Worker*> to_wake_;    // after the guards are released; each once
+  uint64_t log_position_ = 0;
   std::vector<uint64_t> monitors_;  // ids of the clients with kMonitor
   std::atomic<bool> monitored_{false};
 };

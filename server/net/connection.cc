@@ -66,10 +66,16 @@ bool Connection::fetch(Slot& slot) {
 // Reads once. False: there was nothing; it may be closed.
 bool Connection::receive(Slot& slot) {
   const Read got = read_into({slot.scratch.get(), IoThread::kScratchBytes});
-  if (got == Read::kEnd) close();
+  if (got == Read::kEnd) end_of_stream();
   if (got != Read::kBytes) return false;
   parse(slot);
   return true;
+}
+
+// The peer sends no more; what the log keeps from it still goes out.
+void Connection::end_of_stream() {
+  if (withheld_ == nullptr) return close();
+  state_ = State::kClosing;
 }
 
 // Reads once into the parser's memory or `scratch`. What failed is closed.
@@ -111,6 +117,7 @@ void Connection::serve(Slot& slot) {
 Connection::State Connection::run_batches(Slot& slot) {
   using Status = protocol::RequestParser::Status;
   thread_.serving = this;
+  thread_.take_log_position();  // what others have seen is not for this one to wait for
   client_.last_interaction_ms.store(thread_.access.steady_ms(), std::memory_order_relaxed);
   protocol::RequestBatch& batch = slot.batch.requests;
   State state = State::kReading;
@@ -186,10 +193,10 @@ Connection::State Connection::after_long_reply() {
   if (thread_.out.overflowed() || (limited && thread_.out.size() > output_budget())) {
     over_limit(true);
   } else {
-    send(thread_.out);
+    send_replies();
   }
   if (closed()) return State::kClosing;
-  return unsent_.empty() ? State::kReading : State::kDraining;
+  return drains() ? State::kDraining : State::kReading;
 }
 
 // A request may have very many arguments: what they take is counted here, not whenever sizes are published.
@@ -209,6 +216,7 @@ std::vector<std::string> Connection::take_parked() {
 Connection::State Connection::run_parked() {
   std::vector<std::string> args = take_parked();
   thread_.serving = this;
+  thread_.take_log_position();
   protocol::ReplyWriter reply = begin_replies();
   if (thread_.dispatcher.dispatch_parked(client_, args, reply) == Outcome::kParked) {
     park(std::move(args));
@@ -230,14 +238,14 @@ void Connection::settle(State state) {
   leave_pause();
   const bool waited = !unsent_.empty();
   if (!closed()) publish_sizes();  // before the replies: who has them sees what they have left behind
-  send(thread_.out);
+  send_replies();
   thread_.serving = nullptr;
   thread_.out.clear(kKeepOutBytes);  // what a closed client will not read
   if (closed()) return;
   if (waited || !unsent_.empty()) publish_sizes();
-  if (state_ == State::kClosing && unsent_.empty()) {
+  if (state_ == State::kClosing && all_sent()) {
     close();
-  } else if (!unsent_.empty() && state_ == State::kReading) {
+  } else if (drains() && state_ == State::kReading) {
     state_ = State::kDraining;
   } else if (parked_by_pause()) {
     read_ahead();
@@ -304,7 +312,7 @@ void Connection::tick(int64_t now_ms) {
 void Connection::peer_closed() {
   peer_closed_ = true;
   leave_pause();
-  if (state_ == State::kClosing && unsent_.empty()) close();
+  if (state_ == State::kClosing && all_sent()) close();
 }
 
 // One that waits for memory or for a turn is not paused: it may only have closed its sending side, and waits
@@ -349,7 +357,7 @@ void Connection::read_ahead() {
 void Connection::peer_gone() {
   peer_closed_ = true;
   peer_gone_ = true;
-  if (state_ == State::kParked) close();  // nobody waits for the answer
+  if (state_ == State::kParked || withheld_ != nullptr) close();  // nobody waits for the answer
 }
 
 void Connection::resume() {
@@ -362,6 +370,7 @@ void Connection::close() {
   if (closed()) return;
   doomed_ = true;
   unsent_.clear();
+  withheld_.reset();
   publish_sums(0, 0);
   thread_.server.clients.remove(client_);
   thread_.connection_count.fetch_sub(1, std::memory_order_relaxed);

@@ -15,11 +15,15 @@
 //              +--- QUIT, protocol error ... --> kClosing <-------+        v
 //                                                    +--- all is sent --> closed
 //
+// With appendfsync always, what depends on changes that are not durable yet is withheld, and all that follows
+// it (withheld_); where above a reply is sent, it goes there. Beyond 1 MiB of it the connection is kDraining.
+//
 // close() leads to closed from anywhere. Kept between turns: a request that may not begin (parked_), bytes
 // that are parsed no further (the parser, unparsed_), replies the socket did not take (unsent_).
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -69,9 +73,11 @@ class Connection final : public ClientLink {
   bool needs_tick() const;
   void tick(int64_t now_ms);  // once a second: idle timeout, output limits
   void resume() override;
+  void log_is_durable() override;
   size_t base_bytes() const override { return sizeof(Connection) + sizeof(KernelSocket); }
 
  private:
+  static constexpr size_t kMostWithheldBytes = 1 << 20;
   static constexpr size_t kKeepOutBytes = 64 * 1024;  // by the thread's reply buffer between batches
 
   using Slot = IoThread::Slot;
@@ -98,12 +104,31 @@ class Connection final : public ClientLink {
   void leave_pause();
   void read_ahead();
   bool receive(Slot& slot);
+  void end_of_stream();
   enum class Read : uint8_t { kBytes, kNothing, kEnd };
   Read read_into(std::span<char> scratch);
   void parse(Slot& slot);
   void ask_for_turn(bool goes_on);
   void go_on();
+  // What waits for the log, in its order, each part until a position is durable.
+  struct Withheld {
+    struct Part {
+      uint64_t position;
+      protocol::OutputBuffer bytes;
+    };
+    std::deque<Part> parts;
+    size_t bytes = 0;
+  };
+
   void send(protocol::OutputBuffer& out);
+  void send_replies();
+  void go_on_when_sent();
+  protocol::OutputBuffer& withhold(uint64_t position);
+  bool all_sent() const { return unsent_.empty() && withheld_ == nullptr; }
+  // More waits to go out than a client is read on with.
+  bool drains() const {
+    return !unsent_.empty() || (withheld_ != nullptr && withheld_->bytes > kMostWithheldBytes);
+  }
   void write(protocol::OutputBuffer& out);
   void write_unsent();
   void over_limit(bool output);
@@ -115,7 +140,8 @@ class Connection final : public ClientLink {
   std::unique_ptr<Socket> socket_;  // null when it is closed
   protocol::RequestParser parser_;
   Client client_;
-  protocol::OutputBuffer unsent_;    // what the socket did not take yet
+  protocol::OutputBuffer unsent_;  // what the socket did not take yet
+  std::unique_ptr<Withheld> withheld_;
   std::vector<std::string> parked_;  // a request that may not begin yet
   size_t parked_bytes_ = 0;          // of it
   State state_ = State::kReading;

@@ -52,6 +52,52 @@ void Connection::send(protocol::OutputBuffer& out) {
   socket_full_ ? check_output_limit() : write_unsent();
 }
 
+// The replies of the batch, or those there are so far.
+void Connection::send_replies() {
+  const uint64_t position = thread_.take_log_position();
+  if (__builtin_expect(withheld_ == nullptr && !thread_.server.append_log.withholds(position), 1))
+    return send(thread_.out);
+  if (closed() || doomed_ || thread_.out.empty()) return;
+  protocol::OutputBuffer& out = withhold(position);
+  withheld_->bytes += thread_.out.size();
+  out.append(std::move(thread_.out));
+}
+
+// Where to put what may not leave before this position is durable.
+protocol::OutputBuffer& Connection::withhold(uint64_t position) {
+  if (withheld_ == nullptr) withheld_ = std::make_unique<Withheld>();
+  auto& parts = withheld_->parts;
+  if (parts.empty() || parts.back().position < position) {
+    parts.push_back({position, {}});
+    thread_.log_waiters.wait_for_position(client_, position);
+  }
+  return parts.back().bytes;
+}
+
+void Connection::log_is_durable() {
+  if (closed() || withheld_ == nullptr) return;
+  auto& parts = withheld_->parts;
+  while (!parts.empty() && !thread_.server.append_log.withholds(parts.front().position)) {
+    withheld_->bytes -= parts.front().bytes.size();
+    unsent_.append(std::move(parts.front().bytes));
+    parts.pop_front();
+  }
+  if (parts.empty()) withheld_.reset();
+  socket_full_ ? check_output_limit() : write_unsent();
+  if (!closed()) publish_sizes();
+  go_on_when_sent();
+}
+
+// What kept the connection from going on may have left.
+void Connection::go_on_when_sent() {
+  if (closed() || drains()) return;
+  if (state_ == State::kClosing) {
+    if (all_sent()) close();
+  } else if (state_ == State::kDraining) {
+    go_on();
+  }
+}
+
 void Connection::write(protocol::OutputBuffer& out) {
   std::array<iovec, kMaxPieces> pieces;
   while (!out.empty()) {
@@ -87,19 +133,17 @@ void Connection::on_writable() {
   if (closed() || unsent_.empty()) return;
   write_unsent();
   if (!closed()) publish_sizes();
-  if (closed() || !unsent_.empty()) return;
-  if (state_ == State::kClosing) {
-    close();
-  } else if (state_ == State::kDraining) {
-    go_on();
-  }
+  go_on_when_sent();
 }
 
 void Connection::push(const Push& bytes) {
   if (closed() || doomed_ || state_ == State::kClosing || client_.is(Client::kCloseAfterReply)) return;
-  const bool serving = thread_.serving == this;  // then behind the replies of its batch
-  protocol::OutputBuffer& out = serving ? thread_.out : unsent_;
-  if (!serving && unsent_.memory_bytes() == 0 && !thread_.spare_buffers.empty()) {
+  const bool serving = thread_.serving == this;                    // then behind the replies of its batch
+  const uint64_t position = thread_.server.append_log.position();  // behind what it may tell of
+  if (serving) thread_.note_log_position(position);
+  const bool waits = !serving && (withheld_ != nullptr || thread_.server.append_log.withholds(position));
+  protocol::OutputBuffer& out = serving ? thread_.out : waits ? withhold(position) : unsent_;
+  if (!serving && !waits && unsent_.memory_bytes() == 0 && !thread_.spare_buffers.empty()) {
     unsent_ = std::move(thread_.spare_buffers.back());
     thread_.spare_buffers.pop_back();
   }
@@ -111,9 +155,11 @@ void Connection::push(const Push& bytes) {
   }
   out.append(bytes.tail);
   if (serving) return;
-  if (unsent_.size() > output_budget()) {
+  if (waits) withheld_->bytes += bytes.head.size() + bytes.body.size() + bytes.tail.size();
+  if (unsent_.size() + (waits ? withheld_->bytes : 0) > output_budget()) {
     doomed_ = true;
     unsent_.clear();
+    withheld_.reset();
     client_.set(Client::kCloseNow, true);
   }
   if (std::exchange(to_flush_, true)) return;

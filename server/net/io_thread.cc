@@ -193,7 +193,7 @@ void IoThread::serve_expiry() {
       break;
     }
     ++expiry_position_;
-    if (!server.keyspace->may_end_keys.load(std::memory_order_relaxed)) continue;  // what is due waits
+    if (!server.keyspace->may_end_keys()) continue;  // what is due waits
     const int64_t now = server.keyspace->now().wall_ms;
     if (const auto next = storage::next_expiry_ms(shard, now))
       wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);

@@ -53,9 +53,8 @@ class PosixFile final : public DiskFile {
     return n < 0 ? -errno : n;
   }
   ssize_t read_at(uint64_t offset, std::span<char> into) override {
-    const ssize_t n = persist([&] {
-      return ::pread(descriptor_.number(), into.data(), into.size(), static_cast<off_t>(offset));
-    });
+    const ssize_t n = persist(
+        [&] { return ::pread(descriptor_.number(), into.data(), into.size(), static_cast<off_t>(offset)); });
     return n < 0 ? -errno : n;
   }
   int sync() override {
@@ -91,8 +90,7 @@ class PosixDisk final : public Disk {
     const int flags = how == Open::kRead     ? O_RDONLY
                       : how == Open::kAppend ? O_RDWR | O_APPEND
                                              : O_RDWR | O_APPEND | O_CREAT | O_TRUNC;
-    Descriptor file(
-        persist([&] { return ::open(path_to(name).c_str(), flags | O_CLOEXEC, kFileMode); }));
+    Descriptor file(persist([&] { return ::open(path_to(name).c_str(), flags | O_CLOEXEC, kFileMode); }));
     error = error_of(file.number());
     if (error != 0) return nullptr;
     return std::make_unique<PosixFile>(std::move(file));

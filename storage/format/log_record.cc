@@ -6,7 +6,7 @@
 namespace cloakroom::storage {
 namespace {
 
-constexpr size_t kMostDigits = 16;  // of a count or a length
+constexpr size_t kMostDigits = 16;       // of a count or a length
 constexpr int64_t kMostWords = 1 << 30;  // of a command
 constexpr int64_t kMostWordBytes = int64_t{1} << 40;
 

@@ -20,7 +20,7 @@ struct Record {
   std::vector<std::string_view> words;  // views of the text; reused
   size_t bytes = 0;                     // of the record
   size_t error_offset = 0;              // from its beginning
-  size_t wanted = 0;                    // kIncomplete: at least as many bytes from its beginning make it whole
+  size_t wanted = 0;  // kIncomplete: at least as many bytes from its beginning make it whole
 };
 
 // Reads the record that `text`, which is not empty, begins with.

@@ -68,7 +68,7 @@ Found Access::read(const KeyRef& key) {
 // or not without waiting, is its wheel's.
 void Access::end_overdue() {
   const uint32_t selected = db_;
-  const bool may_end = keyspace_.may_end_keys.load(std::memory_order_relaxed);
+  const bool may_end = keyspace_.may_end_keys();
   for (const auto& [db, raw] : std::exchange(overdue_, {})) {
     const KeyRef key = schema().make(raw);
     select(db);
@@ -146,7 +146,7 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
     hook->before_create(db_, key);
   Table& table = keyspace_.table(shard, db_);
   const bool extended = Entry::needs_extension(key.stored().size(), 0);
-  const bool link = key.role() == KeyRole::kSession && keyspace_.session_index();
+  const bool link = key.role() == KeyRole::kSession && keyspace_.has_session_index();
   const Handle handle = shard.arena.allocate(Entry::bytes_for(key.stored().size(), extended, link, bytes));
   Entry* entry = table.entry(handle);
   entry->init(key.form(), key.stored(), kind, extended, link);
@@ -154,7 +154,9 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   entry->set_access(lfu ? lfu_word(kLfuNewCounter, steady_ms()) : lru_now_);
   found = {&shard, &table, table.insert(key.hash(), handle), entry};
   count_role(shard, key.role(), Kind::kNone, kind);
-  if (link && is_session_type(kind)) SessionIndex::session_created(*this, key, *entry);
+  if (link && is_session_type(kind) && keyspace_.session_index()) {
+    SessionIndex::session_created(*this, key, *entry);
+  }
   event(key, EventClass::kNew, "new");
   return entry->value();
 }
@@ -211,7 +213,7 @@ char* Access::replace(Found& found, const KeyRef& key, Kind kind, size_t bytes, 
   if (old_deadline != 0 && kept == 0) found.table->volatile_changed(-1);
   char* value = replace_block(found, kind, old_total, bytes, kept);
   count_role(*found.shard, key.role(), old_kind, kind);
-  if (indexed && !is_session_type(old_kind) && is_session_type(kind)) {
+  if (indexed && !is_session_type(old_kind) && is_session_type(kind) && keyspace_.session_index()) {
     SessionIndex::session_created(*this, key, *found.entry);
   }
   if (!links.empty()) SessionIndex::leave_sets(*this, key.id(), links);
@@ -439,14 +441,14 @@ void Access::prefetch_bucket(const KeyRef& key, bool for_writing) {
   if (const Table* table = keyspace_.shard(shard).tables[db_].get()) {
     table->prefetch_bucket(key.hash(), for_writing);
   }
-  guard_.release_unchanged();
+  guard_.release_unseen();
 }
 
 void Access::prefetch_entry(const KeyRef& key) {
   const uint32_t shard = keyspace_.shard_of(key.hash());
   if (!guard_.try_add(shard)) return;
   if (const Table* table = keyspace_.shard(shard).tables[db_].get()) table->prefetch_entries(key.hash());
-  guard_.release_unchanged();
+  guard_.release_unseen();
 }
 
 }  // namespace cloakroom::storage

@@ -172,7 +172,7 @@ Evictor::Step Evictor::evict_best() {
   access_.select(victim.db);
   if (!hold(key)) return Step::kBusy;
   Found found = access_.find_raw(key, true);
-  if (!access_.keyspace().may_end_keys.load(std::memory_order_relaxed)) {
+  if (!access_.keyspace().may_end_keys()) {
     access_.finish();
     return Step::kBusy;
   }

@@ -112,7 +112,7 @@ ExpiryTurn expiry_turn(Access& access, Shard& shard, uint32_t budget) {
   shard.pending.release_empty_tables();
   ShardSet missing;  // stays for the next tick
   Turn turn(access, shard, budget, missing);
-  bool more = access.keyspace().may_end_keys.load(std::memory_order_relaxed) && !turn.end_past();
+  bool more = access.keyspace().may_end_keys() && !turn.end_past();
   more = reclaim_leftovers(access, shard, kReclaimSlice) >= kReclaimSlice || more;
   access.finish();
   return more ? ExpiryTurn::kMore : ExpiryTurn::kClean;

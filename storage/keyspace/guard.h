@@ -146,10 +146,15 @@ class Guard {
   }
   // As release(), when nothing was changed.
   void release_unchanged() {
+    held_.for_each(
+        [&](uint32_t shard) { log_position_ = std::max(log_position_, shards_[shard]->log_position); });
+    release_unseen();
+  }
+  // As release(), when nothing was changed and nothing seen that an answer could tell.
+  void release_unseen() {
     CLOAKROOM_ASSERT(!owes_);
     held_.for_each([&](uint32_t number) CLOAKROOM_NO_THREAD_SAFETY {
       Shard& shard = *shards_[number];
-      log_position_ = std::max(log_position_, shard.log_position);
       if (alone_) return;
       shard.latest_ms = std::max(shard.latest_ms, now_ms_);
       shard.lock.unlock();

@@ -37,7 +37,7 @@ class Attempt {
 
   void run() {
     const uint32_t selected = access_.db();
-    const bool ends = access_.keyspace().may_end_keys.load(std::memory_order_relaxed);
+    const bool ends = access_.keyspace().may_end_keys();
     if (!ends) {
       for (const KeyUse& use : plan_.keys) hold_links(use);
     } else if (plan_.everything && (plan_.every_database || concerns_user_sessions(plan_))) {
@@ -149,7 +149,7 @@ bool end_all_due(Access& access) {
     for (bool all = !shard->wheel.may_be_due(access.now_ms()); !all;) {
       ShardSet missing;
       access.guard().take(wanted);
-      if (!access.keyspace().may_end_keys.load(std::memory_order_relaxed)) {
+      if (!access.keyspace().may_end_keys()) {
         access.finish();
         return true;
       }

@@ -5,6 +5,7 @@
 
 #include "storage/base/assert.h"
 #include "storage/base/big_bytes.h"
+#include "storage/keyspace/access.h"
 #include "storage/keyspace/session_links.h"
 
 namespace cloakroom::storage {
@@ -44,8 +45,22 @@ Instant Keyspace::now() const {
   const uint32_t epoch =
       epoch_.load(std::memory_order_acquire);  // before the offset, which is stored before it
   const int64_t steady_us = clock_.monotonic_us();
+  if (__builtin_expect(loading(), 0)) return {0, steady_us / 1000, epoch};
   const int64_t wall_us = steady_us + wall_offset_us_.load(std::memory_order_relaxed);
   return {wall_us / 1000, steady_us / 1000, epoch};
+}
+
+// From here on all shards are at now(), whatever they were at before. All guards are held.
+void Keyspace::begin_epoch(Access& access, bool far) {
+  Instant instant = now();
+  ++instant.epoch;
+  for (Shard* shard : shard_pointers_) {
+    shard->latest_ms = instant.wall_ms;
+    shard->epoch = instant.epoch;
+    shard->wheel.restart(instant.wall_ms, far);
+  }
+  access.guard().step_clock(instant);
+  epoch_.store(instant.epoch, std::memory_order_release);
 }
 
 Keyspace::~Keyspace() {

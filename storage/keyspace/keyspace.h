@@ -78,7 +78,9 @@ class Keyspace {
   }
   Shard& shard(uint32_t index) const { return *shards_[index]; }
   std::span<Shard* const> shards() const { return shard_pointers_; }
-  bool session_index() const { return session_index_; }
+  // Whether sessions have links; and whether sets follow them, which they do not while a log is loaded.
+  bool has_session_index() const { return session_index_; }
+  bool session_index() const { return session_index_ && !loading(); }
   bool single_threaded() const { return single_threaded_; }
   KeyspaceSettings& settings() { return settings_; }
 
@@ -86,9 +88,17 @@ class Keyspace {
   // readable without guards; each shard is exact as of its last released guard.
   size_t memory_bytes() const;
 
-  // Whether keys may end by themselves: expire, be evicted. CLIENT PAUSE switches it off under all guards;
-  // who ends keys asks under a guard, so that nothing of the kind happens from then on.
-  std::atomic<bool> may_end_keys{true};
+  // Whether keys may end by themselves: expire, be evicted. CLIENT PAUSE forbids it under all guards; who ends
+  // keys asks under a guard, so that nothing of the kind happens from then on.
+  enum Forbids : uint8_t { kPauseForbids = 1, kLogForbids = 2, kLoadingForbids = 4 };
+  bool may_end_keys() const { return forbids_.load(std::memory_order_relaxed) == 0; }
+  void forbid_ending(Forbids reason, bool on) {
+    if (((forbids_.load(std::memory_order_relaxed) & reason) != 0) == on) return;
+    on ? forbids_.fetch_or(reason) : forbids_.fetch_and(static_cast<uint8_t>(~reason));
+  }
+
+  // A log is loaded (loading.h): time stands still at 0, so that nothing has expired.
+  bool loading() const { return loading_.load(std::memory_order_relaxed); }
 
   // Flushed tables and ended sets that wait to be freed (Shard::detached, departed), in all shards.
   std::atomic<uint32_t> leftovers{0};
@@ -107,10 +117,15 @@ class Keyspace {
 
  private:
   friend int64_t follow_wall_clock(Access& access);
+  friend void begin_loading(Access& access);
+  friend void end_loading(Access& access);
+  void begin_epoch(Access& access, bool far);
 
   const Clock& clock_;
   std::atomic<int64_t> wall_offset_us_;
   std::atomic<uint32_t> epoch_{0};
+  std::atomic<uint8_t> forbids_{0};  // Forbids
+  std::atomic<bool> loading_{false};
   KeySchema schema_;
   KeyspaceSettings settings_;
   uint32_t databases_;

@@ -63,6 +63,10 @@ void SessionIndex::session_created(Access& access, const KeyRef& key, Entry& ent
 }
 
 void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member) {
+  member_added(access, set, member, access.keyspace().settings().pending_ms.load(std::memory_order_relaxed));
+}
+
+void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId member, int64_t wait_ms) {
   const uint64_t hash = access.schema().session_hash(member);
   const Found session = find_session(access, hash, member);
   if (session && is_live_session(*session.entry, access.now_ms())) {
@@ -71,7 +75,6 @@ void SessionIndex::member_added(Access& access, const KeyRef& set, PackedId memb
   }
   // One that stands there expired: a link left from an earlier membership must not take this id out with it.
   if (session && session->has(Entry::kHasLink)) drop_link(*session.shard, *session.entry, set.hash());
-  const int64_t wait_ms = access.keyspace().settings().pending_ms.load(std::memory_order_relaxed);
   PendingIds::add(access, *session.shard, hash, member, set.hash(), later(access.now_ms(), wait_ms));
 }
 

@@ -27,6 +27,8 @@ class SessionIndex {
   // Hooks of the set type, to be called for every change of membership of a set under a user-sessions key.
   // The guards of the sessions of added members are held; those of removed members may be.
   static void member_added(Access& access, const KeyRef& set, PackedId member);
+  // The same; an id whose session is not there waits for it so long.
+  static void member_added(Access& access, const KeyRef& set, PackedId member, int64_t wait_ms);
   static void member_removed(Access& access, const KeyRef& set, PackedId member);
   // Convenience: does nothing unless the set is a user-sessions set and the index is on.
   static void added(Access& access, const KeyRef& set, std::string_view member);

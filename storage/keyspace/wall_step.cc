@@ -41,16 +41,8 @@ int64_t follow_wall_clock(Access& access) {
     CLOAKROOM_ASSERT(all && missing.empty());
   }
   keyspace.wall_offset_us_.store(offset_us + step_us, std::memory_order_relaxed);
-  Instant now = keyspace.now();
-  ++now.epoch;
-  for (Shard* shard : keyspace.shards()) {
-    shard->latest_ms = now.wall_ms;
-    shard->epoch = now.epoch;
-    shard->wheel.restart(now.wall_ms, std::abs(step_ms) >= kFarStepMs);
-    shard->pending.shift(step_ms, now.wall_ms);
-  }
-  access.guard().step_clock(now);
-  keyspace.epoch_.store(now.epoch, std::memory_order_release);
+  keyspace.begin_epoch(access, std::abs(step_ms) >= kFarStepMs);
+  for (Shard* shard : keyspace.shards()) shard->pending.shift(step_ms, access.now_ms());
   access.finish();
   return step_ms;
 }

@@ -51,7 +51,8 @@ LogReader::Word LogReader::meaning(const std::vector<std::string_view>& words) {
   const std::string_view name = words[0];
   if (name.size() == 5 && equals_nocase(name, "multi")) return Word::kMulti;
   if (name.size() == 4 && equals_nocase(name, "exec")) return Word::kExec;
-  if (name.size() == 6 && equals_nocase(name, "select")) return words.size() == 2 ? Word::kSelect : Word::kBad;
+  if (name.size() == 6 && equals_nocase(name, "select"))
+    return words.size() == 2 ? Word::kSelect : Word::kBad;
   return Word::kOther;
 }
 
@@ -80,8 +81,8 @@ LogReader::Stop LogReader::parse(LogBatch& batch, size_t& wanted) {
     }
     const Word word = status == RecordStatus::kCommand ? meaning(record_.words) : Word::kOther;
     const uint64_t selected = word == Word::kSelect ? parse_u64(record_.words[1]).value_or(UINT64_MAX) : 0;
-    const bool bad = word == Word::kBad || selected >= databases_ ||
-                     (word == Word::kMulti && in_group) || (word == Word::kExec && !in_group);
+    const bool bad = word == Word::kBad || selected >= databases_ || (word == Word::kMulti && in_group) ||
+                     (word == Word::kExec && !in_group);
     if (status == RecordStatus::kMalformed || bad) {
       error_offset_ = block_offset_ + at + (bad ? 0 : record_.error_offset);
       stop = Stop::kMalformed;

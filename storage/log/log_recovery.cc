@@ -55,8 +55,8 @@ LogRecovery::Status LogRecovery::begin() {
     const int64_t size = listed == nullptr ? -error : listed->size();
     if (size < 0) {
       return refuse(size == -ENOENT ? "The append log file " + name + " doesn't exist: " + error_text(ENOENT)
-                                    : "Fatal error: can't open the append log file " + name + " for reading: " +
-                                          error_text(static_cast<int>(-size)));
+                                    : "Fatal error: can't open the append log file " + name +
+                                          " for reading: " + error_text(static_cast<int>(-size)));
     }
     total_bytes_ += static_cast<uint64_t>(size);
   }
@@ -73,7 +73,8 @@ bool LogRecovery::open_next(Status& status) {
   int error = 0;
   file_ = files_.disk().open(name(), Disk::Open::kRead, error);
   if (error != 0) {
-    status = refuse("Fatal error: can't open the append log file " + name() + " for reading: " + error_text(error));
+    status = refuse("Fatal error: can't open the append log file " + name() +
+                    " for reading: " + error_text(error));
     return false;
   }
   reader_ = std::make_unique<LogReader>(*file_, databases_);
@@ -95,9 +96,10 @@ LogRecovery::Status LogRecovery::next(LogBatch& batch) {
       case LogReader::Status::kDamaged:
         return bad_format(reader_->error_offset());
       case LogReader::Status::kRdb:
-        return refuse("The append only file " + name() +
-                      " begins with an RDB snapshot that holds keys, which this server cannot read yet. Let the "
-                      "server that wrote it write commands: CONFIG SET aof-use-rdb-preamble no, then BGREWRITEAOF.");
+        return refuse(
+            "The append only file " + name() +
+            " begins with an RDB snapshot that holds keys, which this server cannot read yet. Let the "
+            "server that wrote it write commands: CONFIG SET aof-use-rdb-preamble no, then BGREWRITEAOF.");
       case LogReader::Status::kFailed:
         return refuse("Unrecoverable error reading the append only file " + name() + ": " +
                       error_text(reader_->error()));
@@ -106,18 +108,21 @@ LogRecovery::Status LogRecovery::next(LogBatch& batch) {
 }
 
 LogRecovery::Status LogRecovery::bad_format(uint64_t offset) {
-  return refuse("Bad file format reading the append only file " + name() + " at offset " + std::to_string(offset) +
+  return refuse("Bad file format reading the append only file " + name() + " at offset " +
+                std::to_string(offset) +
                 ": make a backup of your AOF file, then use ./redis-check-aof --fix <filename.manifest>");
 }
 
 LogRecovery::Status LogRecovery::cut() {
   if (!last()) {
     return refuse("Unexpected end of file reading the append only file " + name() + " at offset " +
-                  std::to_string(reader_->boundary()) + ". Fatal error: the truncated file is not the last file");
+                  std::to_string(reader_->boundary()) +
+                  ". Fatal error: the truncated file is not the last file");
   }
   if (!load_truncated_) {
     return refuse(
-        "Unexpected end of file reading the append only file. You can: 1) Make a backup of your AOF file, then use "
+        "Unexpected end of file reading the append only file. You can: 1) Make a backup of your AOF file, "
+        "then use "
         "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
         "configuration option to yes and restart the server.");
   }
@@ -133,7 +138,8 @@ LogRecovery::Status LogRecovery::cut() {
 }
 
 std::string LogRecovery::where() const {
-  return next_ == 0 ? std::string() : name() + " before offset " + std::to_string(reader_ ? reader_->boundary() : 0);
+  return next_ == 0 ? std::string()
+                    : name() + " before offset " + std::to_string(reader_ ? reader_->boundary() : 0);
 }
 
 }  // namespace cloakroom::storage

@@ -42,7 +42,7 @@ class LogRing {
   struct Group {
     uint32_t first_db = 0;
     uint32_t last_db = 0;
-    uint64_t end = 0;  // the position behind it
+    uint64_t end = 0;                      // the position behind it
     std::array<std::string_view, 2> text;  // its bytes, framed; in two parts at the end of a chunk
     const std::vector<std::string_view>* pieces = nullptr;  // or here
   };

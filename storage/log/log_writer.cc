@@ -130,7 +130,8 @@ void LogWriter::consume(size_t bytes) {
 bool LogWriter::sync_is_due(int64_t now_us) const {
   if (taken_ == synced_) return false;
   if (mode_ == Mode::kRepairing || policy() == LogSync::kAlways) return true;
-  if (rotate_at_.load(std::memory_order_acquire) == taken_ || drop_at_.load(std::memory_order_acquire) <= taken_) {
+  if (rotate_at_.load(std::memory_order_acquire) == taken_ ||
+      drop_at_.load(std::memory_order_acquire) <= taken_) {
     return true;
   }
   return policy() == LogSync::kEverySecond &&

@@ -34,22 +34,23 @@ struct LogState {
   std::atomic<LogSync> sync{LogSync::kEverySecond};
   std::atomic<bool> timestamps{false};
 
-  std::atomic<uint64_t> durable{0};        // position: what lies before is safe, as far as `sync` promises
-  std::atomic<uint64_t> written{0};        // position: what lies before was given to the kernel
-  std::atomic<int64_t> oldest_us{0};       // monotonic: since when something is not durable; 0: nothing is
-  std::atomic<int> write_error{0};         // errno while the log takes nothing
+  std::atomic<uint64_t> durable{0};          // position: what lies before is safe, as far as `sync` promises
+  std::atomic<uint64_t> written{0};          // position: what lies before was given to the kernel
+  std::atomic<int64_t> oldest_us{0};         // monotonic: since when something is not durable; 0: nothing is
+  std::atomic<int> write_error{0};           // errno while the log takes nothing
   std::atomic<int64_t> syncing_since_us{0};  // monotonic: a sync runs since then; 0: none
-  std::atomic<uint64_t> file_bytes{0};     // of the file appended to
-  std::atomic<uint64_t> other_bytes{0};    // of the others listed
-  std::atomic<int> drop_error{0};          // errno of the last attempt to drop old files
+  std::atomic<uint64_t> file_bytes{0};       // of the file appended to
+  std::atomic<uint64_t> other_bytes{0};      // of the others listed
+  std::atomic<int> drop_error{0};            // errno of the last attempt to drop old files
   std::atomic<uint64_t> syncs{0};
 };
 
 class LogWriter {
  public:
-  static constexpr int64_t kSyncAfterUs = 500'000;     // everysec: a sync starts this long after the oldest byte
-  static constexpr int64_t kStallAfterUs = 1'000'000;  // everysec: and nobody writes on when it is as old as that
-  static constexpr int64_t kGatherUs = 5'000;          // unless `always`: that long groups are waited for
+  static constexpr int64_t kSyncAfterUs = 500'000;  // everysec: a sync starts this long after the oldest byte
+  static constexpr int64_t kStallAfterUs =
+      1'000'000;                               // everysec: and nobody writes on when it is as old as that
+  static constexpr int64_t kGatherUs = 5'000;  // unless `always`: that long groups are waited for
 
   // The files are open. Nothing of the ring was taken yet.
   LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Clock& clock);
@@ -84,7 +85,8 @@ class LogWriter {
   };
 
   LogSync policy() const {
-    return hurry_.load(std::memory_order_relaxed) ? LogSync::kAlways : state_.sync.load(std::memory_order_relaxed);
+    return hurry_.load(std::memory_order_relaxed) ? LogSync::kAlways
+                                                  : state_.sync.load(std::memory_order_relaxed);
   }
   void note_age(int64_t now_us);
   void fill(int64_t now_us);

@@ -117,6 +117,7 @@ class CommandFixture {
   struct NoLink final : ClientLink {
     void push(const Push& bytes) override { pushed.append(bytes.head).append(bytes.body).append(bytes.tail); }
     void resume() override {}
+    void log_is_durable() override {}
     void close() override {}
     size_t base_bytes() const override { return 0; }
 

@@ -125,31 +125,10 @@ void info_memory(InfoWriter& out, Context& ctx) {
   out.zeros({"mem_not_counted_for_evict", "mem_replication_backlog", "mem_total_replication_buffers",
              "mem_clients_slaves"});
   out.line("mem_clients_normal", ctx.server.client_bytes());
-  out.zeros({"mem_cluster_links", "mem_aof_buffer"});
+  out.line("mem_cluster_links", 0);
+  out.line("mem_aof_buffer", ctx.server.append_log.ring.waiting_bytes());
   out.line("mem_allocator", "arena");
   out.zeros({"active_defrag_running", "lazyfree_pending_objects", "lazyfreed_objects"});
-}
-
-void info_persistence(InfoWriter& out, Context& ctx) {
-  const uint64_t changes = ctx.server.changes();
-  out.section("Persistence");
-  out.zeros({"loading", "async_loading", "current_cow_peak", "current_cow_size", "current_cow_size_age"});
-  out.line("current_fork_perc", "0.00");
-  out.zeros({"current_save_keys_processed", "current_save_keys_total"});
-  out.line("rdb_changes_since_last_save", changes - std::min(changes, ctx.server.changes_at_flush.load()));
-  out.line("rdb_bgsave_in_progress", 0);
-  out.line("rdb_last_save_time", ctx.server.start_ms / 1000);
-  out.line("rdb_last_bgsave_status", "ok");
-  out.line("rdb_last_bgsave_time_sec", -1);
-  out.line("rdb_current_bgsave_time_sec", -1);
-  out.zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded",
-             "aof_enabled", "aof_rewrite_in_progress", "aof_rewrite_scheduled"});
-  out.line("aof_last_rewrite_time_sec", -1);
-  out.line("aof_current_rewrite_time_sec", -1);
-  out.line("aof_last_bgrewrite_status", "ok");
-  out.zeros({"aof_rewrites", "aof_rewrites_consecutive_failures"});
-  out.line("aof_last_write_status", "ok");
-  out.zeros({"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
 }
 
 void info_replication(InfoWriter& out, Context& ctx) {

@@ -180,7 +180,7 @@ void info_sessions(InfoWriter& out, Context& ctx) {
   const storage::ShardCounts c = shard_counts(ctx);
   const auto ended = [&](storage::EndCause cause) { return c.sessions_ended[static_cast<size_t>(cause)]; };
   out.section("Sessions");
-  out.line("session_index", ctx.access.keyspace().session_index() ? 1 : 0);
+  out.line("session_index", ctx.access.keyspace().has_session_index() ? 1 : 0);
   out.line("sessions", c.sessions);
   out.line("users", c.user_sets);
   out.line("sessions_created", c.sessions_created);

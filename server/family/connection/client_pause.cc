@@ -34,7 +34,7 @@ void watch_pause(ServerState& server) {
     return first.run_after(std::min(left_ms, kLongestWaitMs), [&server] { watch_pause(server); });
   }
   server.pause.mode = Pause::kNoPause;
-  server.keyspace->may_end_keys = true;
+  server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, false);
   for (Worker* worker : server.workers) worker->post([worker] { resume_clients(*worker); });
 }
 
@@ -64,7 +64,7 @@ void client_pause_command(Context& ctx) {
   // A running pause only gets longer and wider.
   pause.until_ms = running ? std::max(pause.until_ms.load(), until_ms) : until_ms;
   pause.mode = running ? std::max(pause.mode.load(), mode) : mode;
-  ctx.server.keyspace->may_end_keys = false;
+  ctx.server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, true);
   if (!running) {
     Worker& first = *ctx.server.workers[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
@@ -75,7 +75,7 @@ void client_pause_command(Context& ctx) {
 
 void client_unpause_command(Context& ctx) {
   ctx.server.pause.mode = Pause::kNoPause;
-  ctx.server.keyspace->may_end_keys = true;
+  ctx.server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, false);
   for (Worker* worker : ctx.server.workers) {
     worker->append_task([worker] { resume_clients(*worker); });
     ctx.worker.wake_later(*worker);

@@ -105,8 +105,8 @@ void randomkey_command(Context& ctx) {
 
 // As if keys went at their deadline; with active expiry switched off, and during CLIENT PAUSE, they are seen.
 void dbsize_command(Context& ctx) {
-  const bool alive_only = ctx.server.active_expire.load(std::memory_order_relaxed) &&
-                          ctx.server.keyspace->may_end_keys.load(std::memory_order_relaxed);
+  const bool alive_only =
+      ctx.server.active_expire.load(std::memory_order_relaxed) && ctx.server.keyspace->may_end_keys();
   ctx.reply.integer(static_cast<int64_t>(count_keys(ctx.access, alive_only)));
 }
 

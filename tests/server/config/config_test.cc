@@ -150,8 +150,8 @@ TEST_CASE("CONFIG SET is all or nothing, with Redis' words") {
   CHECK(set(store, {"protected-mode", "1"}) == refusal("protected-mode", "argument must be 'yes' or 'no'"));
   CHECK(set(store, {"appendfsync", "x"}) ==
         refusal("appendfsync", "argument(s) must be one of the following: everysec, always, no"));
-  CHECK(set(store, {"appendonly", "yes"})
-            .starts_with(refusal("appendonly", "the append-only file is not supported")));
+  CHECK(set(store, {"cluster-enabled", "yes"})
+            .starts_with(refusal("cluster-enabled", "can't set immutable config")));
   CHECK(set(store, {"tls-port", "6380"}) == refusal("tls-port", "TLS is not supported yet"));
   CHECK(set(store, {"appendonly", "no", "tls-port", "0"}) == "OK");
 }

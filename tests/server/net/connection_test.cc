@@ -85,6 +85,7 @@ enum class Step : uint8_t {
   kRequest,      // the peer sends a whole request
   kBig,          // ... one of more bytes than are read at once
   kHalf,         // ... the first half of one, or the rest of it
+  kWrite,        // ... that changes a key, which the log is to have before it is answered
   kQuit,         // ... QUIT
   kStopsTaking,  // the peer takes one more byte of its replies
   kTakes,        // ... and goes on
@@ -97,15 +98,38 @@ enum class Step : uint8_t {
   kPush,    // another client's message
   kFlood,   // ... so many that they pass the limit of output, where there is one
   kKill,
+  kDurable,  // what was changed so far is in the log
   kCount,
+};
+
+// The ring of the server's log, as if appendfsync were always.
+class Log final : public storage::EffectSink {
+ public:
+  explicit Log(Server& server) : server_(server) {
+    server.append_log.state.sync = storage::LogSync::kAlways;
+    server.append_log.on = true;
+    server.keyspace->set_effect_sink(this);
+  }
+  uint64_t take_effects(const storage::Changes& changes) override {
+    return server_.append_log.ring.append(changes);
+  }
+  void make_durable() {
+    LogLink& log = server_.append_log;
+    log.state.durable = log.state.written = log.ring.head();
+    log.ring.free_before(log.ring.head());
+    server_.threads.first().log_waiters.release();
+  }
+
+ private:
+  Server& server_;
 };
 
 // One connection, and what is to be expected of it.
 class Life {
  public:
   // `limited`: the server has a limit of output, and whoever passes it may be closed.
-  Life(Server& server, storage::test::ManualClock& clock, bool limited, int failing_call)
-      : server_(server), thread_(server.threads.first()), clock_(clock), limited_(limited) {
+  Life(Server& server, Log& log, storage::test::ManualClock& clock, bool limited, int failing_call)
+      : server_(server), log_(log), thread_(server.threads.first()), clock_(clock), limited_(limited) {
     wire_.failing_call = failing_call;
     auto connection =
         std::make_unique<Connection>(thread_, std::make_unique<WireSocket>(wire_), Client::Texts{});
@@ -119,6 +143,7 @@ class Life {
   ~Life() {
     if (alive()) connection_->close();
     server_.pause.mode = Pause::kNoPause;
+    log_.make_durable();
     turns();
   }
 
@@ -133,6 +158,11 @@ class Life {
         return send_whole(IoThread::kScratchBytes + 1);
       case Step::kHalf:
         return half_ ? send_rest() : send_half();
+      case Step::kWrite:
+        if (half_) send_rest();
+        withheld_from_ = std::min(withheld_from_, due_.size());
+        send("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n");
+        return expect("+OK\r\n", false);
       case Step::kQuit:
         if (half_) send_rest();
         send("*1\r\n$4\r\nQUIT\r\n");
@@ -175,6 +205,8 @@ class Life {
         killed_ = true;
         if (alive()) connection_->close();
         return;
+      case Step::kDurable:
+        return make_durable();
       case Step::kCount:
         return;
     }
@@ -184,7 +216,11 @@ class Life {
   void end() {
     step(Step::kResume);
     turns();
+    CHECK(replies().size() - part_of_push() <= withheld_from_);
+    make_durable();
     take_all();
+    turns();
+    make_durable();
     turns();
     const bool over_limit = limited_ && !alive();
     const bool cut = wire_.failed || wire_.reset || killed_ || over_limit;
@@ -257,6 +293,10 @@ class Life {
     if (alive() && end_of_stream) connection_->peer_closed();
     if (alive()) connection_->on_readable();
   }
+  void make_durable() {
+    withheld_from_ = SIZE_MAX;
+    log_.make_durable();
+  }
   void take_all() {
     wire_.window = SIZE_MAX;
     if (std::exchange(wire_.refused, false) && alive()) connection_->on_writable();
@@ -267,14 +307,26 @@ class Life {
     std::memset(thread_.slots[0].scratch.get(), 'x', IoThread::kScratchBytes);  // others read into it too
   }
 
-  // What the peer has got: the replies in order, between messages. When the connection was cut, a part; also of
-  // a message when the peer shut its side, for nobody waits until those are out.
-  void check_replies(bool whole) {
+  std::string replies() const {
     std::string got;
     for (size_t at = 0, next = 0; next != std::string::npos; at = next + kPushed.size()) {
       next = wire_.taken.find(kPushed, at);
       got.append(wire_.taken, at, next - at);
     }
+    return got;
+  }
+
+  // Bytes at the end of what it got that begin a message.
+  size_t part_of_push() const {
+    size_t n = kPushed.size() - 1;
+    while (!wire_.taken.ends_with(kPushed.substr(0, n))) --n;
+    return n;
+  }
+
+  // What the peer has got: the replies in order, between messages. When the connection was cut, a part; also of
+  // a message when the peer shut its side, for nobody waits until those are out.
+  void check_replies(bool whole) {
+    const std::string got = replies();
     bool right = false;
     const size_t most = alive() ? 0 : kPushed.size() - 1;
     for (size_t pushed = 0; pushed <= most; ++pushed) {
@@ -290,14 +342,16 @@ class Life {
   static constexpr size_t kHalfBytes = 9;
 
   Server& server_;
+  Log& log_;
   IoThread& thread_;
   storage::test::ManualClock& clock_;
   bool limited_;
   Wire wire_;
   Connection* connection_ = nullptr;
   uint64_t id_ = 0;
-  std::string due_;    // all replies
-  int number_ = 1000;  // of the next request
+  std::string due_;                  // all replies
+  size_t withheld_from_ = SIZE_MAX;  // of them, until the log is durable
+  int number_ = 1000;                // of the next request
   bool half_ = false;
   bool quit_ = false;
   bool killed_ = false;
@@ -321,7 +375,7 @@ class Lives {
     for (const Step step : steps) names += std::string(kNames[static_cast<size_t>(step)]) + " ";
     CAPTURE(names);
     CAPTURE(failing_call);
-    Life life(server_, clock_, limited_, failing_call);
+    Life life(server_, log_, clock_, limited_, failing_call);
     for (const Step step : steps) life.step(step);
     life.end();
     return life.calls();
@@ -333,8 +387,8 @@ class Lives {
 
  private:
   static constexpr std::array<const char*, static_cast<size_t>(Step::kCount)> kNames = {
-      "request", "big",   "half",    "quit",   "stops-taking", "takes", "shuts", "resets",
-      "turns",   "pause", "no-room", "resume", "push",         "flood", "kill"};
+      "request", "big",   "half",    "write",  "quit", "stops-taking", "takes", "shuts",  "resets",
+      "turns",   "pause", "no-room", "resume", "push", "flood",        "kill",  "durable"};
 
   static Config one_thread(uint64_t limit_bytes) {
     Config config = *ConfigStore().snapshot();
@@ -346,6 +400,7 @@ class Lives {
   bool limited_;
   storage::test::ManualClock clock_;
   Server server_;
+  Log log_{server_};
 };
 
 // Calls fn(steps) with every sequence of that many.

@@ -27,6 +27,7 @@ class Link final : public ClientLink {
     messages.push_back(std::move(text));
   }
   void resume() override {}
+  void log_is_durable() override {}
   void close() override {}
   size_t base_bytes() const override { return 0; }
 

@@ -182,11 +182,11 @@ TEST_CASE("allkeys policies can empty the keyspace, and then say that nothing ma
 TEST_CASE("While keys may not end by themselves none is evicted") {
   Full f(EvictionPolicy::kAllKeysLru);
   f.fill(0);
-  f.keyspace.may_end_keys = false;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, true);
   CHECK(f.make_room(1) == Room::kFreeing);
   CHECK(f.evicted() == 0);
   CHECK(f.halves() == std::pair(Full::kKeys / 2, Full::kKeys / 2));
-  f.keyspace.may_end_keys = true;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, false);
   f.shrink(f.keyspace.memory_bytes() / 2);
   CHECK(f.evicted() > 0);
 }

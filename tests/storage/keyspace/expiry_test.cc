@@ -68,10 +68,10 @@ TEST_CASE("Who reads a key after its deadline ends it, when the command is over"
   f.cmd.set("k", "v", f.clock.wall_ms() + 5);
   f.advance(6);
   CHECK(f.entries() == 1);
-  f.keyspace.may_end_keys = false;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, true);
   CHECK_FALSE(f.cmd.get("k"));
   CHECK(f.entries() == 1);
-  f.keyspace.may_end_keys = true;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, false);
   CHECK_FALSE(f.cmd.get("k"));
   CHECK(f.entries() == 0);
   CHECK(expired() == 1);
@@ -82,14 +82,14 @@ TEST_CASE("Who reads a key after its deadline ends it, when the command is over"
 TEST_CASE("While keys may not end by themselves they are missing after their deadline, and still there") {
   Timed f;
   for (int i = 0; i < 100; ++i) f.cmd.set("k" + std::to_string(i), "v", f.clock.wall_ms() + 1 + i);
-  f.keyspace.may_end_keys = false;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, true);
   for (int i = 0; i < 10; ++i) {
     f.advance(100);
     CHECK_FALSE(f.turn());
     CHECK(f.entries() == 100);
   }
   for (const char* key : {"k0", "k50", "k99"}) CHECK_FALSE(f.cmd.get(key));
-  f.keyspace.may_end_keys = true;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, false);
   CHECK_FALSE(f.turn());
   CHECK(f.entries() == 0);
 }

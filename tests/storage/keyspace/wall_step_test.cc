@@ -112,9 +112,9 @@ TEST_CASE("what was seen expired before the wall clock stepped back does not com
   f.cmd.set("session:s", "v", f.now() + 100);
   f.cmd.sadd("user_sessions:u", "s");
   f.advance(101);
-  f.keyspace.may_end_keys = false;  // it is seen, and stays
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, true);  // it is seen, and stays
   REQUIRE_FALSE(f.cmd.exists("session:s"));
-  f.keyspace.may_end_keys = true;
+  f.keyspace.forbid_ending(Keyspace::kPauseForbids, false);
   f.recorded();
   f.step_wall(-kHourMs);
   const std::vector<std::string> gone = {"expired session:s", "srem user_sessions:u", "del user_sessions:u"};

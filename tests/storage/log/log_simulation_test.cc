@@ -47,7 +47,9 @@ class LogSimulation {
     start();
   }
   bool durable_at_rest() {
-    const auto at_rest = [&] { return state_.durable.load() == ring_->head() && state_.write_error.load() == 0; };
+    const auto at_rest = [&] {
+      return state_.durable.load() == ring_->head() && state_.write_error.load() == 0;
+    };
     for (int i = 0; i < 10'000 && !at_rest(); ++i) {
       clock_.advance(100);
       writer_->step();
@@ -80,7 +82,9 @@ class LogSimulation {
     for (uint64_t i = 0; i < size; ++i) {
       const auto db = static_cast<uint32_t>(random_() % 3);
       const uint64_t kind = random_() % 200;
-      const size_t bytes = kind == 0 ? LogRing::kChunkBytes + random_() % 1000 : kind < 20 ? random_() % 70'000 : random_() % 60;
+      const size_t bytes = kind == 0   ? LogRing::kChunkBytes + random_() % 1000
+                           : kind < 20 ? random_() % 70'000
+                                       : random_() % 60;
       const std::string value = std::string(bytes, kind % 7 == 0 ? '\0' : '*') + "\r\n";
       const std::string number = std::to_string(++number_);
       const BigBytes owner = std::make_shared_for_overwrite<char[]>(value.size());
@@ -95,7 +99,8 @@ class LogSimulation {
   void start() {
     files_ = std::make_unique<LogFiles>(disk_, "appendonly.aof");
     recover();
-    const int removed = files_->remove_history();  // outside of a check, which would catch what stops the machine
+    const int removed =
+        files_->remove_history();  // outside of a check, which would catch what stops the machine
     const int opened = files_->open_last();
     REQUIRE(removed == 0);
     REQUIRE(opened == 0);

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+
+#include "storage/log/log_ring.h"
+#include "storage/log/log_writer.h"
+
+namespace cloakroom::server {
+
+class Client;
+struct ServerState;
+struct Worker;
+
+// What running commands have to do with the append-only file; persist/ runs it. Any thread.
+struct LogLink {
+  // Whether what depends on everything before this position may not leave yet (appendfsync always).
+  bool withholds(uint64_t position) const {
+    return position != 0 && state.sync.load(std::memory_order_relaxed) == storage::LogSync::kAlways &&
+           position > state.durable.load(std::memory_order_acquire);
+  }
+  // The position behind everything there is now, if anything may have to be withheld; else 0.
+  uint64_t position() const {
+    const bool always = state.sync.load(std::memory_order_relaxed) == storage::LogSync::kAlways;
+    return always && on.load(std::memory_order_relaxed) ? ring.head() : 0;
+  }
+  // Whether there is room, and the disk keeps up with what it is asked for.
+  bool takes_writes(int64_t now_us) const;
+  // What lies before this position may be there for the log's thread to take. Not under a guard.
+  void wake(uint64_t position) {
+    if (position > state.written.load(std::memory_order_relaxed) && sleeps.load()) wake_thread();
+  }
+
+  std::atomic<bool> on{false};  // changes go to the ring
+  storage::LogRing ring;
+  storage::LogState state;
+  std::atomic<bool> sleeps{false};  // its thread, until there is something to write
+  std::function<void()> wake_thread = [] {};
+  std::atomic<uint64_t> delayed_syncs{0};  // how often who writes had to wait for a sync
+};
+
+// What of one thread waits for the log: connections with replies that may not leave, and clients whose next command may
+// not begin. Own thread but for `waits`.
+class LogWaiters {
+ public:
+  explicit LogWaiters(Worker& worker) : worker_(worker) {}
+
+  // The client is parked (Outcome::kParked), and goes on once the log takes writes.
+  void wait_for_room(Client& client);
+  // release() calls the client's link back (ClientLink::log_is_durable) once this position is durable.
+  void wait_for_position(Client& client, uint64_t position);
+
+  // Tells those who need not wait any more.
+  void release();
+  std::atomic<bool> waits{false};
+
+ private:
+  struct Waiter {
+    uint64_t client_id;
+    uint64_t position;
+  };
+
+  void note();
+
+  Worker& worker_;
+  std::deque<Waiter> for_position_;
+  std::deque<uint64_t> for_room_;
+};
+
+}  // namespace cloakroom::server
