@@ -57,7 +57,7 @@ void Persistence::follow_config() {
                               apply(after);
                               return std::optional<std::string>();
                             });
-  server_.config->on_change({"appendonly"}, [this](const Config& before, const Config& after) {
+  server_.config->on_change({"appendonly"}, [](const Config& before, const Config& after) {
     if (before.text("appendonly") == after.text("appendonly")) return std::optional<std::string>();
     return std::optional<std::string>(
         "the append-only file cannot be turned on or off while the server runs yet");

@@ -23,7 +23,7 @@ struct ServerState;
 class Persistence final : public storage::EffectSink {
  public:
   explicit Persistence(ServerState& server);
-  ~Persistence();
+  ~Persistence() override;
 
   // Before the threads run: opens what there is. Throws std::runtime_error when the server may not start, as there is
   // data that it cannot read; nothing on disk was changed then.

@@ -25,6 +25,7 @@ std::string framed(const std::string& word) {
 TEST_CASE("Groups of many threads leave the ring whole, each thread's in its order") {
   LogRing ring;
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&ring, t] {
       uint64_t last = 0;

@@ -91,7 +91,7 @@ class LogSimulation {
       std::copy(value.begin(), value.end(), owner.get());
       const EffectWord words[] = {"SET", number, {std::string_view(owner.get(), value.size()), &owner}};
       changes.add_effect(db, words);
-      group.push_back(std::to_string(db) + " SET " + number + " " + value);
+      group.push_back(std::to_string(db).append(" SET ").append(number).append(" ").append(value));
     }
     groups_.push_back({group, ring_->append(changes)});
   }
