@@ -118,7 +118,7 @@ void Persistence::load(std::function<void()> ready) {
   if (recovery_ == nullptr) return ready_();
   load_start_us_ = server_.clock.monotonic_us();
   load_start_ms_ = server_.clock.wall_ms();
-  loader_ = std::make_unique<Loader>(server_, *recovery_, [this] { tell_progress(); });
+  loader_ = std::make_unique<LogLoader>(server_, *recovery_, [this] { tell_progress(); });
   loader_->start(
       [this](const std::string& refusal) { server_.workers[0]->post([this, refusal] { loaded(refusal); }); });
 }

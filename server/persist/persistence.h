@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "server/persist/loader.h"
+#include "server/persist/log_loader.h"
 #include "server/persist/log_thread.h"
 #include "storage/base/disk.h"
 #include "storage/keyspace/effects.h"
@@ -60,7 +60,7 @@ class Persistence final : public storage::EffectSink {
   std::unique_ptr<storage::Disk> disk_;
   std::unique_ptr<storage::LogFiles> files_;
   std::unique_ptr<storage::LogRecovery> recovery_;
-  std::unique_ptr<Loader> loader_;
+  std::unique_ptr<LogLoader> loader_;
   std::optional<storage::LinkLoaded> linking_;
   std::unique_ptr<LogThread> thread_;
   std::function<void()> ready_;

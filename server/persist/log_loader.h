@@ -25,11 +25,11 @@ namespace cloakroom::server {
 struct ServerState;
 struct Worker;
 
-class Loader {
+class LogLoader {
  public:
   // `progress` is called once a second, on the reading thread.
-  Loader(ServerState& server, storage::LogRecovery& recovery, std::function<void()> progress);
-  ~Loader();
+  LogLoader(ServerState& server, storage::LogRecovery& recovery, std::function<void()> progress);
+  ~LogLoader();
 
   // The workers' loops run, or are about to. `done` is called once, on the reading thread: nothing of the log is left to
   // run, or, with a text, why it cannot be loaded.

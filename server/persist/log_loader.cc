@@ -1,4 +1,4 @@
-#include "server/persist/loader.h"
+#include "server/persist/log_loader.h"
 
 #include <algorithm>
 #include <utility>
@@ -29,7 +29,7 @@ struct NoLink final : ClientLink {
 }  // namespace
 
 // Runs commands on its worker's thread.
-class Loader::Runner {
+class LogLoader::Runner {
  public:
   explicit Runner(Worker& worker)
       : worker_(worker), client_(0, worker, link_, {}, 0), reply_(out_), keys_(kWindow) {
@@ -80,7 +80,7 @@ class Loader::Runner {
   std::vector<storage::KeyRef> keys_;
 };
 
-Loader::Loader(ServerState& server, storage::LogRecovery& recovery, std::function<void()> progress)
+LogLoader::LogLoader(ServerState& server, storage::LogRecovery& recovery, std::function<void()> progress)
     : server_(server),
       recovery_(recovery),
       progress_(std::move(progress)),
@@ -89,25 +89,25 @@ Loader::Loader(ServerState& server, storage::LogRecovery& recovery, std::functio
   for (Worker* worker : server.workers) runners_.push_back(std::make_unique<Runner>(*worker));
 }
 
-Loader::~Loader() {
+LogLoader::~LogLoader() {
   stop();
   if (thread_.joinable()) thread_.join();
 }
 
-void Loader::start(std::function<void(std::string)> done) {
+void LogLoader::start(std::function<void(std::string)> done) {
   thread_ = std::thread([this, done = std::move(done)] {
     std::string refusal = read();
     if (!stopping_) done(std::move(refusal));
   });
 }
 
-void Loader::stop() {
+void LogLoader::stop() {
   stopping_ = true;
   const std::lock_guard lock(mutex_);
   parts_done_.notify_all();
 }
 
-std::string Loader::read() {
+std::string LogLoader::read() {
   auto status = storage::LogRecovery::Status::kBatch;
   int64_t told_us = server_.clock.monotonic_us();
   while (!stopping_) {
@@ -128,7 +128,7 @@ std::string Loader::read() {
 }
 
 // False: one of the commands cannot be run.
-bool Loader::distribute(const std::shared_ptr<storage::LogBatch>& batch) {
+bool LogLoader::distribute(const std::shared_ptr<storage::LogBatch>& batch) {
   for (uint32_t i = 0; i < batch->commands.size() && !stopping_; ++i) {
     const auto words = batch->words_of(batch->commands[i]);
     const Command* const command = server_.commands.find_line(words);
@@ -162,7 +162,7 @@ bool Loader::distribute(const std::shared_ptr<storage::LogBatch>& batch) {
 }
 
 // The thread that has all keys of the command; null: there is none.
-Worker* Loader::owner_of(const Command& command, std::span<const std::string_view> words) {
+Worker* LogLoader::owner_of(const Command& command, std::span<const std::string_view> words) {
   if (!command.names_keys || command.has(kAllGuards | kOwnGuards)) return nullptr;
   const storage::KeySchema& schema = server_.keyspace->schema();
   const auto owner = [&](size_t word) {
@@ -179,7 +179,7 @@ Worker* Loader::owner_of(const Command& command, std::span<const std::string_vie
   return one ? server_.workers[first] : nullptr;
 }
 
-void Loader::hand_out(Worker& worker) {
+void LogLoader::hand_out(Worker& worker) {
   std::shared_ptr<Part> part = std::exchange(parts_[worker.index], nullptr);
   if (part == nullptr) return;
   const std::lock_guard lock(mutex_);
@@ -188,17 +188,17 @@ void Loader::hand_out(Worker& worker) {
   if (queues_[worker.index].size() == 1) worker.post([this, &worker] { turn(worker); });
 }
 
-void Loader::hand_out_all() {
+void LogLoader::hand_out_all() {
   for (Worker* worker : server_.workers) hand_out(*worker);
 }
 
-void Loader::wait_for(size_t most_parts) {
+void LogLoader::wait_for(size_t most_parts) {
   std::unique_lock lock(mutex_);
   parts_done_.wait(lock, [&] { return parts_out_ <= most_parts || stopping_; });
 }
 
 // On the worker's thread. Parts are run in their order: the first stays in the queue until it is done.
-void Loader::turn(Worker& worker) {
+void LogLoader::turn(Worker& worker) {
   const uint64_t end = cycle_count() + server_.slice_cycles.load(std::memory_order_relaxed);
   auto& queue = queues_[worker.index];
   std::unique_lock lock(mutex_);
