@@ -145,4 +145,18 @@ TEST_CASE("A FLUSHALL that still waits for its guards when a pause begins is hel
   }
 }
 
+TEST_CASE("Short pauses that begin as others end leave nothing paused") {
+  LiveServer live;
+  const auto pause = [&](SocketClient& client) {
+    for (int i = 0; i < 4 * rounds(); ++i)
+      live.note(client.call({"CLIENT", "PAUSE", "1", "WRITE"}).text == "OK");
+  };
+  live.run(std::vector<LiveServer::Role>(3, pause));
+  CHECK(live.wrong == 0);
+  SocketClient client(live.port);
+  CHECK(client.call({"SET", "k", "v"}).text == "OK");
+  for (int i = 0; i < 100'000 && !live.server.keyspace->may_end_keys(); ++i) client.call({"PING"});
+  CHECK(live.server.keyspace->may_end_keys());
+}
+
 }  // namespace cloakroom::server::test

@@ -25,16 +25,22 @@ void resume_clients(Worker& worker) {
   }
 }
 
-// On the first thread, while a pause lasts: ends it on time.
+// On the first thread, while there is a pause: ends it on time. As it begins, under all guards: else one that begins in the
+// same moment would last without anybody to end it.
 void watch_pause(ServerState& server) {
-  if (server.stopping() || server.pause.mode.load() == Pause::kNoPause) return;
+  if (server.stopping()) return;
   Worker& first = *server.workers[0];
+  first.access.read_clock();
+  first.access.guard().take_all();
   const int64_t left_ms = server.pause.until_ms.load() - first.steady_ms();
+  if (left_ms <= 0) {
+    server.pause.mode = Pause::kNoPause;
+    server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, false);
+  }
+  first.access.finish();
   if (left_ms > 0) {
     return first.run_after(std::min(left_ms, kLongestWaitMs), [&server] { watch_pause(server); });
   }
-  server.pause.mode = Pause::kNoPause;
-  server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, false);
   for (Worker* worker : server.workers) worker->post([worker] { resume_clients(*worker); });
 }
 
@@ -59,13 +65,14 @@ void client_pause_command(Context& ctx) {
   int64_t until_ms = 0;  // 0, and what overflows, is no pause by itself
   if (timeout_ms > 0 && __builtin_add_overflow(timeout_ms, now_ms, &until_ms)) until_ms = 0;
   Pause& pause = ctx.server.pause;
-  const bool running = pause.mode.load() != Pause::kNoPause && pause.until_ms.load() > now_ms;
+  const bool watched = pause.mode.load() != Pause::kNoPause;
+  const bool running = watched && pause.until_ms.load() > now_ms;
   if (!running && until_ms == 0) return ctx.reply.ok();
   // A running pause only gets longer and wider.
   pause.until_ms = running ? std::max(pause.until_ms.load(), until_ms) : until_ms;
   pause.mode = running ? std::max(pause.mode.load(), mode) : mode;
   ctx.server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, true);
-  if (!running) {
+  if (!watched) {
     Worker& first = *ctx.server.workers[0];
     first.append_task([&server = ctx.server] { watch_pause(server); });
     ctx.worker.wake_later(first);
@@ -74,7 +81,7 @@ void client_pause_command(Context& ctx) {
 }
 
 void client_unpause_command(Context& ctx) {
-  ctx.server.pause.mode = Pause::kNoPause;
+  ctx.server.pause.until_ms = 0;  // what watches the pause ends it soon
   ctx.server.keyspace->forbid_ending(storage::Keyspace::kPauseForbids, false);
   for (Worker* worker : ctx.server.workers) {
     worker->append_task([worker] { resume_clients(*worker); });
