@@ -7,9 +7,11 @@ Environment: CLOAKROOM_SERVER is the server under test, REDIS_SERVER the one tha
 import argparse
 import random
 
+import crash
 import damage
 import foreign
 import restarts
+import running
 from report import Report
 from servers import cloakroom_binary
 
@@ -25,9 +27,9 @@ def main(argv):
     report = Report()
     report.line("seed %d (again: --seed %d)" % (seed, seed))
     binary = cloakroom_binary()
-    rounds = 10 if options.full else 1
+    rounds = 40 if options.full else 1
     for number in range(rounds):
-        for module in (restarts, damage, foreign):
+        for module in (restarts, running, damage, foreign, crash):
             for name, check in module.CHECKS:
                 if options.only in name:
                     report.run(name, check, binary, random.Random("%d %d %s" % (seed, number, name)))

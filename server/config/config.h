@@ -74,6 +74,10 @@ struct Config {
   int64_t set_max_intset_entries = 0;
   uint32_t notify_keyspace_events = 0;  // storage::EventClass | kNotify*
 
+  // persistence
+  int64_t auto_aof_rewrite_percentage = 0;  // 0: never by itself
+  int64_t auto_aof_rewrite_min_size = 0;    // bytes
+
   // sessions
   std::string session_key_pattern;
   std::string user_sessions_key_pattern;

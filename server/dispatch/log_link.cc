@@ -16,6 +16,12 @@ bool LogLink::takes_writes(int64_t now_us) const {
   return oldest_us == 0 || now_us - oldest_us < storage::LogWriter::kStallAfterUs;
 }
 
+void LogLink::wake_thread() {
+  const std::lock_guard lock(mutex);
+  awake = true;
+  woken.notify_one();
+}
+
 // Who begins to wait sets the flag and looks again; the log's thread moves on and then looks at the flag.
 void LogWaiters::note() {
   waits.store(true);
@@ -26,6 +32,7 @@ void LogWaiters::wait_for_room(Client& client) {
   if (!client.is(Client::kWaitsForRoom)) for_room_.push_back(client.id);
   client.set(Client::kWaitsForRoom, true);
   note();
+  if (worker_.server.append_log.ring.has_room()) ++worker_.server.append_log.delayed_syncs;
   if (worker_.server.append_log.takes_writes(worker_.server.clock.monotonic_us())) {
     worker_.run_soon([this] { release(); });
   }

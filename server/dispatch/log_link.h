@@ -1,9 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <functional>
+#include <mutex>
 
 #include "storage/log/log_ring.h"
 #include "storage/log/log_writer.h"
@@ -30,14 +31,20 @@ struct LogLink {
   bool takes_writes(int64_t now_us) const;
   // What lies before this position may be there for the log's thread to take. Not under a guard.
   void wake(uint64_t position) {
-    if (position > state.written.load(std::memory_order_relaxed) && sleeps.load()) wake_thread();
+    if (position <= state.written.load(std::memory_order_relaxed)) return;
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // it says that it sleeps, then looks at the ring again
+    if (sleeps.load(std::memory_order_relaxed)) wake_thread();
   }
+  void wake_thread();
 
   std::atomic<bool> on{false};  // changes go to the ring
   storage::LogRing ring;
   storage::LogState state;
   std::atomic<bool> sleeps{false};  // its thread, until there is something to write
-  std::function<void()> wake_thread = [] {};
+  std::mutex mutex;                 // of what its thread waits for
+  std::condition_variable woken;
+  bool awake = false;
   std::atomic<uint64_t> delayed_syncs{0};  // how often who writes had to wait for a sync
 };
 

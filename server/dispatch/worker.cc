@@ -88,7 +88,7 @@ void Worker::wake_later(Worker& other) {
   if (std::find(to_wake_.begin(), to_wake_.end(), &other) == to_wake_.end()) to_wake_.push_back(&other);
 }
 
-void Worker::wake_log(uint64_t position) { server.append_log.wake(position); }
+void Worker::wake_log_thread() { server.append_log.wake(std::exchange(log_to_take_, 0)); }
 
 void Worker::wake_others() {
   note_log_position(access.guard().take_log_position());

@@ -70,10 +70,14 @@ struct Worker {
     note_log_position(access.guard().take_log_position());
     return std::exchange(log_position_, 0);
   }
-  // And wakes the log's thread when it has not taken that yet.
   void note_log_position(uint64_t position) {
     log_position_ = std::max(log_position_, position);
-    if (__builtin_expect(position != 0, 0)) wake_log(position);
+    log_to_take_ = std::max(log_to_take_, position);
+  }
+  // Wakes the log's thread, if it has not taken what was noted: once all who were ready have been served, so that one sync
+  // is for all of them.
+  void wake_log() {
+    if (__builtin_expect(log_to_take_ != 0, 0)) wake_log_thread();
   }
   void deliver_mail() {
     has_mail = false;
@@ -120,7 +124,7 @@ struct Worker {
   };
 
   void wake();
-  void wake_log(uint64_t position);
+  void wake_log_thread();
   void drain_tasks();
   void push_to_monitors(std::string_view lines);
 
@@ -131,6 +135,7 @@ struct Worker {
   std::atomic<bool> woken_{false};  // drain_tasks() is to run
   std::vector<Worker*> to_wake_;    // after the guards are released; each once
   uint64_t log_position_ = 0;
+  uint64_t log_to_take_ = 0;
   std::vector<uint64_t> monitors_;  // ids of the clients with kMonitor
   std::atomic<bool> monitored_{false};
 };

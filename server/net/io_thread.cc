@@ -87,6 +87,7 @@ void IoThread::serve_sockets() {
     }
     if (!further_turns_.empty()) serve_group(further_turns_, end_cycles);
     flush();
+    wake_log();
   } while (!idle && cycle_count() < end_cycles);
   if (server.stopping()) return;
   if (!idle) return post_serving();
@@ -152,11 +153,19 @@ bool IoThread::serve_group(Turns& turns, uint64_t end_cycles) {
   return cycle_count() < end_cycles;
 }
 
-void IoThread::run_soon(std::function<void()> fn) { asio::post(context, std::move(fn)); }
+void IoThread::run_soon(std::function<void()> fn) {
+  asio::post(context, [this, fn = std::move(fn)] {
+    fn();
+    wake_log();
+  });
+}
 
 void IoThread::run_after(int64_t delay_ms, std::function<void()> fn) {
   auto timer = std::make_shared<asio::steady_timer>(context, std::chrono::milliseconds(delay_ms));
-  timer->async_wait([timer, fn = std::move(fn)](const boost::system::error_code&) { fn(); });
+  timer->async_wait([this, timer, fn = std::move(fn)](const boost::system::error_code&) {
+    fn();
+    wake_log();
+  });
 }
 
 Client* IoThread::find_client(uint64_t id) {
@@ -199,6 +208,7 @@ void IoThread::serve_expiry() {
       wait_ms = std::clamp<int64_t>(*next - now, 1, wait_ms);
   }
   wake_others();
+  wake_log();
   if (wait_ms == 0) {
     asio::post(context, [this] { serve_expiry(); });  // behind the sockets that are ready now
   } else {

@@ -17,40 +17,38 @@ namespace cloakroom::server {
 using storage::LogSync;
 using storage::LogWriter;
 
-LogThread::LogThread(ServerState& server, storage::LogFiles& files)
+LogThread::LogThread(ServerState& server, storage::LogFiles& files, bool hidden,
+                     std::function<void()> after_step)
     : server_(server),
+      link_(server.append_log),
       files_(files),
-      writer_(server.append_log.ring, files, server.append_log.state, server.clock) {
-  server_.append_log.wake_thread = [this] { wake(); };
-  thread_ = std::thread([this] { run(); });
-}
+      writer_(server.append_log.ring, files, server.append_log.state, server.clock, hidden),
+      after_step_(std::move(after_step)) {}
 
 LogThread::~LogThread() { stop(); }
 
-void LogThread::wake() {
-  const std::lock_guard lock(mutex_);
-  awake_ = true;
-  woken_.notify_one();
+void LogThread::start() {
+  thread_ = std::thread([this] { run(); });
 }
 
 void LogThread::flush(std::function<void()> done) {
   {
-    const std::lock_guard lock(mutex_);
-    flush_to_ = server_.append_log.ring.head();
+    const std::lock_guard lock(link_.mutex);
+    flush_to_ = link_.ring.head();
     flushed_ = std::move(done);
     writer_.hurry(true);
   }
-  wake();
+  link_.wake_thread();
 }
 
 void LogThread::stop() {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const std::lock_guard lock(link_.mutex);
     stopping_ = true;
     writer_.hurry(true);
   }
-  wake();
+  link_.wake_thread();
   thread_.join();
   if (files_.file() != nullptr) files_.file()->sync();  // also with appendfsync no
 }
@@ -60,12 +58,13 @@ void LogThread::run() {
   for (;;) {
     const LogWriter::Next next = writer_.step();
     look_around();
+    after_step_();
     if (next.at_us == 0) continue;
     finish_flush();
-    const bool at_rest = server_.append_log.state.durable.load() == server_.append_log.ring.head();
-    const bool failed = server_.append_log.state.write_error.load() != 0;
+    const bool at_rest = link_.state.durable.load() == link_.ring.head();
+    const bool failed = link_.state.write_error.load() != 0;
     {
-      const std::lock_guard lock(mutex_);
+      const std::lock_guard lock(link_.mutex);
       if (stopping_ && (at_rest || failed)) return;
     }
     wait(next);
@@ -77,31 +76,32 @@ void LogThread::wait(const LogWriter::Next& next) {
   const auto until = [&](int64_t us) {
     return std::chrono::steady_clock::now() + std::chrono::microseconds(us - now_us);
   };
-  const bool always = server_.append_log.state.sync.load(std::memory_order_relaxed) == LogSync::kAlways;
-  std::unique_lock lock(mutex_);
+  const bool always = link_.state.sync.load(std::memory_order_relaxed) == LogSync::kAlways;
+  std::unique_lock lock(link_.mutex);
   const auto urgent = [&] { return stopping_ || flushed_ != nullptr; };
   // Short groups are taken together: nobody waits for them.
-  if (next.gathers && !always) woken_.wait_until(lock, until(now_us + LogWriter::kGatherUs), urgent);
+  if (next.gathers && !always) link_.woken.wait_until(lock, until(now_us + LogWriter::kGatherUs), urgent);
   if (urgent()) {
-    if (!next.gathers) woken_.wait_until(lock, until(now_us + LogWriter::kGatherUs));
+    if (!next.gathers) link_.woken.wait_until(lock, until(now_us + LogWriter::kGatherUs));
     return;
   }
-  awake_ = false;
-  server_.append_log.sleeps = true;
-  const bool news = next.gathers && server_.append_log.ring.head() != server_.append_log.state.written.load();
+  link_.awake = false;
+  link_.sleeps = true;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool news = next.gathers && link_.ring.head() != link_.state.written.load();
   if (!news) {
     if (next.at_us == INT64_MAX) {
-      woken_.wait(lock, [&] { return awake_; });
+      link_.woken.wait(lock, [&] { return link_.awake; });
     } else {
-      woken_.wait_until(lock, until(next.at_us), [&] { return awake_; });
+      link_.woken.wait_until(lock, until(next.at_us), [&] { return link_.awake; });
     }
   }
-  server_.append_log.sleeps = false;
+  link_.sleeps = false;
 }
 
 // What has come about in the last step, for others and for the log.
 void LogThread::look_around() {
-  const storage::LogState& state = server_.append_log.state;
+  const storage::LogState& state = link_.state;
   const int error = state.write_error.load();
   if (error != told_error_) {
     const bool always = state.sync.load() == LogSync::kAlways;
@@ -117,6 +117,9 @@ void LogThread::look_around() {
     told_error_ = error;
   }
   if (state.durable.load(std::memory_order_relaxed) == told_durable_ && error == 0) return;
+  if (link_.takes_writes(server_.clock.monotonic_us())) {
+    server_.keyspace->forbid_ending(storage::Keyspace::kLogForbids, false);
+  }
   told_durable_ = state.durable.load();
   tell_waiters();
 }
@@ -131,9 +134,9 @@ void LogThread::tell_waiters() {
 void LogThread::finish_flush() {
   std::function<void()> done;
   {
-    const std::lock_guard lock(mutex_);
-    const bool reached = server_.append_log.state.durable.load() >= flush_to_;
-    if (flushed_ == nullptr || (!reached && server_.append_log.state.write_error.load() == 0)) return;
+    const std::lock_guard lock(link_.mutex);
+    const bool reached = link_.state.durable.load() >= flush_to_;
+    if (flushed_ == nullptr || (!reached && link_.state.write_error.load() == 0)) return;
     done = std::exchange(flushed_, nullptr);
     if (!stopping_) writer_.hurry(false);
   }

@@ -18,6 +18,7 @@ namespace {
 
 using storage::LogSync;
 
+constexpr int64_t kLookAgainMs = 2;
 constexpr size_t kMostEmptySnapshot = 4096;  // bytes: one without keys holds a few lines about its making
 
 LogSync sync_of(std::string_view appendfsync) {
@@ -41,7 +42,7 @@ bool holds_data(storage::Disk& directory, const std::string& name, bool snapshot
 
 }  // namespace
 
-Persistence::Persistence(ServerState& server) : server_(server) { follow_config(); }
+Persistence::Persistence(ServerState& server) : server_(server), rewriting_(server) { follow_config(); }
 
 Persistence::~Persistence() = default;
 
@@ -57,10 +58,9 @@ void Persistence::follow_config() {
                               apply(after);
                               return std::optional<std::string>();
                             });
-  server_.config->on_change({"appendonly"}, [](const Config& before, const Config& after) {
+  server_.config->on_change({"appendonly"}, [this](const Config& before, const Config& after) {
     if (before.text("appendonly") == after.text("appendonly")) return std::optional<std::string>();
-    return std::optional<std::string>(
-        "the append-only file cannot be turned on or off while the server runs yet");
+    return turn(after.text("appendonly") == "yes");
   });
 }
 
@@ -89,26 +89,31 @@ void Persistence::refuse_foreign_data(const Config& config) {
   }
 }
 
+void Persistence::open_directory(const Config& config) {
+  const std::string directory = std::filesystem::current_path() / config.text("appenddirname");
+  disk_ = storage::posix_disk(directory);
+  files_ = std::make_unique<storage::LogFiles>(*disk_, std::string(config.text("appendfilename")));
+}
+
 void Persistence::open() {
   const auto config = server_.config->snapshot();
   apply(*config);
-  const std::string directory = std::filesystem::current_path() / config->text("appenddirname");
-  const std::string prefix(config->text("appendfilename"));
-  disk_ = storage::posix_disk(directory);
-  files_ = std::make_unique<storage::LogFiles>(*disk_, prefix);
+  open_directory(*config);
   refuse_foreign_data(*config);
   if (config->text("appendonly") != "yes") return;
+  const std::string name(config->text("appenddirname"));
   const auto fail = [&](const char* what, int error) {
-    refuse(fmt::format("Can't {} the append-only directory {}: {}", what, directory, std::strerror(error)));
+    refuse(fmt::format("Can't {} the append-only directory {}: {}", what, name, std::strerror(error)));
   };
   if (const int error = disk_->make()) fail("create", error);
   if (const int error = disk_->lock()) {
-    if (error == EWOULDBLOCK) refuse("Another server uses the append-only directory " + directory);
+    if (error == EWOULDBLOCK) refuse("Another server uses the append-only directory " + name);
     fail("lock", error);
   }
   recovery_ = std::make_unique<storage::LogRecovery>(*files_, server_.keyspace->databases(),
                                                      config->text("aof-load-truncated") == "yes");
   if (recovery_->begin() == storage::LogRecovery::Status::kRefused) refuse(recovery_->refusal());
+  wanted_ = true;
   server_.loading = true;
   storage::begin_loading(server_.workers[0]->access);
 }
@@ -169,27 +174,122 @@ void Persistence::link_sessions() {
   if (server_.stopping()) return;
   Worker& first = *server_.workers[0];
   if (linking_->turn(first.access)) return first.run_soon([this] { link_sessions(); });
-  start_log();
+  start_after_loading();
 }
 
-void Persistence::start_log() {
+void Persistence::start_after_loading() {
   int error = files_->remove_history();
   if (error == 0) error = files_->open_last();
   if (error != 0) {
     log(LogLevel::kWarning, std::string("Can't open the append-only file: ") + std::strerror(error));
     return server_.shutdown(1);
   }
-  thread_ = std::make_unique<LogThread>(server_, *files_);
-  storage::Access& access = server_.workers[0]->access;
-  access.guard().take_all();
-  server_.keyspace->set_effect_sink(this);
-  server_.append_log.on = true;
-  access.finish();
+  begin_log(false);
   log(LogLevel::kNotice,
       fmt::format("DB loaded from append only file: {:.3f} seconds",
                   static_cast<double>(server_.clock.monotonic_us() - load_start_us_) / 1e6));
   server_.loading = false;
   ready_();
+  reconcile();
+}
+
+// The files are open: from here on changes are logged. `hidden`: all that is there is restated first.
+void Persistence::begin_log(bool hidden) {
+  thread_ = std::make_unique<LogThread>(server_, *files_, hidden, [this] { rewriting_.look(); });
+  rewriting_.attach(thread_->writer());
+  storage::Access& access = server_.workers[0]->access;
+  access.read_clock();
+  access.guard().take_all();
+  server_.keyspace->set_effect_sink(this);
+  if (hidden) rewriting_.begin(false);
+  access.finish();
+  server_.append_log.on = true;
+  turned_on_ = true;
+  thread_->start();
+  if (hidden) rewriting_.start_turns();
+}
+
+// CONFIG SET appendonly. Answers at once; the first thread brings it about.
+std::optional<std::string> Persistence::turn(bool on) {
+  wanted_ = on;
+  server_.append_log.on = on;  // as INFO has it from here on
+  server_.workers[0]->post([this] { reconcile(); });
+  return std::nullopt;
+}
+
+void Persistence::reconcile() {
+  if (changing_ || server_.stopping() || server_.loading || wanted_ == (thread_ != nullptr)) return;
+  if (wanted_ && rewriting_.running()) {  // one that was given up marks all there is first
+    changing_ = true;
+    return server_.workers[0]->run_after(kLookAgainMs, [this] {
+      changing_ = false;
+      reconcile();
+    });
+  }
+  wanted_ ? turn_on() : turn_off();
+}
+
+// What is there stays valid until the log that begins now says all there is.
+int Persistence::open_hidden() {
+  open_directory(*server_.config->snapshot());
+  int error = disk_->make();
+  if (error == 0) error = disk_->lock();
+  if (error != 0) return error;
+  storage::LogRecovery recovery(*files_, server_.keyspace->databases(), true);
+  if (recovery.begin() == storage::LogRecovery::Status::kRefused) {
+    log(LogLevel::kWarning, "What the append-only directory holds is not replaced: " + recovery.refusal());
+    return EINVAL;
+  }
+  return files_->begin_increment();
+}
+
+void Persistence::turn_on() {
+  if (const int error = open_hidden()) {
+    log(LogLevel::kWarning, std::string("Can't open the append-only file: ") + std::strerror(error));
+    server_.append_log.state.write_error = error;  // writes are refused until it is turned off
+    disk_.reset();
+    return;
+  }
+  server_.append_log.state.write_error = 0;
+  begin_log(true);
+}
+
+void Persistence::turn_off() {
+  changing_ = true;
+  turned_on_ = false;
+  end_log();
+  thread_->flush([this] {
+    server_.workers[0]->post([this] {
+      if (thread_ == nullptr) return;
+      thread_->stop();
+      thread_.reset();
+      files_.reset();
+      disk_.reset();
+      changing_ = false;
+      reconcile();
+    });
+  });
+}
+
+void Persistence::end_log() {
+  storage::Access& access = server_.workers[0]->access;
+  access.read_clock();
+  access.guard().take_all();
+  server_.keyspace->set_effect_sink(nullptr);
+  rewriting_.end();
+  access.finish();
+}
+
+Persistence::Asked Persistence::rewrite() {
+  if (!wanted_) return Asked::kNoLog;
+  return turned_on_ && rewriting_.schedule() ? Asked::kBegins : Asked::kUnderWay;
+}
+
+Rewriting::Status Persistence::rewriting() const {
+  Rewriting::Status out = rewriting_.status();
+  const bool begins = wanted_ && !turned_on_ && !server_.loading;
+  out.in_progress = (out.in_progress && wanted_) || begins;
+  return out;
 }
 
 uint64_t Persistence::take_effects(const storage::Changes& changes) {
@@ -198,16 +298,15 @@ uint64_t Persistence::take_effects(const storage::Changes& changes) {
 
 void Persistence::flush(std::function<void()> done) {
   if (loader_ != nullptr) loader_->stop();
-  if (thread_ == nullptr) return done();
+  if (thread_ == nullptr || changing_) return done();
   thread_->flush(std::move(done));
 }
 
 void Persistence::close() {
   loader_.reset();
+  if (thread_ != nullptr) end_log();
   if (thread_ != nullptr) thread_->stop();
   thread_.reset();
-  server_.append_log.wake_thread = [] {};
-  server_.keyspace->set_effect_sink(nullptr);
 }
 
 }  // namespace cloakroom::server

@@ -10,7 +10,9 @@
 
 #include "server/persist/log_loader.h"
 #include "server/persist/log_thread.h"
+#include "server/persist/rewriting.h"
 #include "storage/base/disk.h"
+#include "storage/base/lock.h"
 #include "storage/keyspace/effects.h"
 #include "storage/keyspace/loading.h"
 #include "storage/log/log_recovery.h"
@@ -38,6 +40,10 @@ class Persistence final : public storage::EffectSink {
 
   uint64_t take_effects(const storage::Changes& changes) override;
 
+  // BGREWRITEAOF. Any thread.
+  enum class Asked : uint8_t { kBegins, kUnderWay, kNoLog };
+  Asked rewrite();
+
   // For INFO; any thread.
   struct Loading {
     int64_t start_ms = 0;
@@ -46,15 +52,24 @@ class Persistence final : public storage::EffectSink {
     int64_t eta_s = 0;
   };
   Loading loading() const;
+  Rewriting::Status rewriting() const;
 
  private:
   void follow_config();
   void apply(const Config& config);
   void refuse_foreign_data(const Config& config);
+  void open_directory(const Config& config);
   void tell_progress();
   void loaded(const std::string& refusal);
   void link_sessions();
-  void start_log();
+  void start_after_loading();
+  std::optional<std::string> turn(bool on);
+  void reconcile();
+  int open_hidden();
+  void begin_log(bool hidden);
+  void turn_on();
+  void turn_off();
+  void end_log();
 
   ServerState& server_;
   std::unique_ptr<storage::Disk> disk_;
@@ -66,6 +81,11 @@ class Persistence final : public storage::EffectSink {
   std::function<void()> ready_;
   int64_t load_start_us_ = 0;
   int64_t load_start_ms_ = 0;
+  // CONFIG SET appendonly: what is wanted, and whether the first thread is about to bring it about.
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> turned_on_{false};
+  bool changing_ = false;  // the first thread's, like what is above
+  Rewriting rewriting_;
 };
 
 }  // namespace cloakroom::server

@@ -121,6 +121,9 @@ void Access::discard(Shard& shard, Kind kind, const char* value) {
   const size_t outside = ops.external_bytes(value);
   CLOAKROOM_ASSERT(outside <= shard.external_bytes);
   shard.external_bytes -= outside;
+  if (__builtin_expect(outside != 0, 0)) {
+    if (Restater* restater = keyspace_.restater()) restater->discarded(shard, value);
+  }
   if (__builtin_expect(outside >= kManyMembers, 0)) garbage_bytes_ += outside;
   ops.destroy(value, garbage_);
 }
@@ -150,6 +153,7 @@ char* Access::create(Found& found, const KeyRef& key, Kind kind, size_t bytes) {
   const Handle handle = shard.arena.allocate(Entry::bytes_for(key.stored().size(), extended, link, bytes));
   Entry* entry = table.entry(handle);
   entry->init(key.form(), key.stored(), kind, extended, link);
+  entry->set_flag(Entry::kMarked, keyspace_.mark());
   const bool lfu = is_lfu(keyspace_.settings().policy.load(std::memory_order_relaxed));
   entry->set_access(lfu ? lfu_word(kLfuNewCounter, steady_ms()) : lru_now_);
   found = {&shard, &table, table.insert(key.hash(), handle), entry};
@@ -181,6 +185,7 @@ char* Access::replace_block(Found& found, Kind kind, size_t old_total, size_t by
   Entry* fresh = found.table->entry(handle);
   fresh->init(old.form(), old.key(), kind, extended, link);
   fresh->set_access(old.access());
+  fresh->set_flag(Entry::kMarked, old.has(Entry::kMarked));
   fresh->set_deadline_ms(deadline_ms);
   if (link) {
     fresh->set_link(old.link());
@@ -382,8 +387,12 @@ void Access::event(const KeyRef& key, EventClass event_class, std::string_view n
 }
 
 void Access::effect(std::initializer_list<EffectWord> command) {
-  if (!wants_effects() || command.size() == 0) return;
-  changes_.add_effect(db_, std::span(command.begin(), command.size()));
+  effect(std::span(command.begin(), command.size()));
+}
+
+void Access::effect(std::span<const EffectWord> command) {
+  if (!wants_effects() || command.empty()) return;
+  changes_.add_effect(db_, command);
   guard_.owe(true);
 }
 

@@ -138,7 +138,14 @@ class Access {
   // A further event or a further effect of a change already reported.
   void event(const KeyRef& key, EventClass event_class, std::string_view name);
   void effect(std::initializer_list<EffectWord> command);
+  void effect(std::span<const EffectWord> command);
   void effect(std::span<const std::string_view> command);
+  // Before an effect that takes over the value by its key's name: see Restater.
+  void restate(const Found& found, const KeyRef& key) {
+    if (Restater* restater = keyspace_.restater(); restater != nullptr && found) {
+      restater->restate(*this, found, key);
+    }
+  }
   // Whether anybody wants effects: lets callers skip building long ones.
   bool wants_effects() const { return keyspace_.effect_sink() != nullptr; }
 

@@ -12,7 +12,10 @@
 
 namespace cloakroom::storage {
 
+class Access;
 class Entry;
+struct Found;
+struct Shard;
 
 // Classes of keyspace events, with the letters of notify-keyspace-events (Redis 7.0).
 enum class EventClass : uint16_t {
@@ -153,6 +156,16 @@ class ChangeHook {
   // The entry, which may have expired, is still whole.
   virtual void before_change(uint32_t db, const Entry& entry) = 0;
   virtual void before_create(uint32_t db, const KeyRef& key) = 0;
+};
+
+// Writes what a key holds into the effects, in front of one that takes its value over by the key's name (RENAME, COPY,
+// MOVE): a log that is being rewritten may not say it yet. Called under the guard of the key.
+class Restater {
+ public:
+  virtual ~Restater() = default;
+  virtual void restate(Access& access, const Found& found, const KeyRef& key) = 0;
+  // A value of a table's kind is about to be freed. Under the guard of its shard.
+  virtual void discarded(const Shard& shard, const char* value) = 0;
 };
 
 // Receives the keyspace events of a command, in the order of changes. Called under the guards of the keys:

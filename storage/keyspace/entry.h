@@ -29,7 +29,8 @@ class Entry {
   static constexpr size_t kExtensionBytes = 12;
   static constexpr size_t kLinkBytes = 8;
 
-  enum Flag : uint8_t { kExtended = 1, kHasLink = 2, kManyLinks = 4 };
+  // kMarked: written into the log since the last rewrite began, when it is what Keyspace::mark() is.
+  enum Flag : uint8_t { kExtended = 1, kHasLink = 2, kManyLinks = 4, kMarked = 8 };
 
   static size_t bytes_for(size_t key_bytes, bool extended, bool link, size_t value_bytes) {
     return kHeaderBytes + (extended ? kExtensionBytes : 0) + (link ? kLinkBytes : 0) + key_bytes +

@@ -113,7 +113,7 @@ ExpiryTurn expiry_turn(Access& access, Shard& shard, uint32_t budget) {
   ShardSet missing;  // stays for the next tick
   Turn turn(access, shard, budget, missing);
   bool more = access.keyspace().may_end_keys() && !turn.end_past();
-  more = reclaim_leftovers(access, shard, kReclaimSlice) >= kReclaimSlice || more;
+  more = reclaim_leftovers(access, shard, kReclaimSlice) >= kReclaimSlice || !shard.detached.empty() || more;
   access.finish();
   return more ? ExpiryTurn::kMore : ExpiryTurn::kClean;
 }

@@ -113,6 +113,11 @@ class Keyspace {
   void set_effect_sink(EffectSink* sink) { effect_sink_.store(sink, std::memory_order_release); }
   void set_change_hook(ChangeHook* hook) { change_hook_.store(hook, std::memory_order_release); }
   ChangeHook* change_hook() const { return change_hook_.load(std::memory_order_acquire); }
+  void set_restater(Restater* restater) { restater_.store(restater, std::memory_order_release); }
+  Restater* restater() const { return restater_.load(std::memory_order_acquire); }
+  // What new entries are born with (Entry::kMarked); turned over under all guards.
+  bool mark() const { return mark_.load(std::memory_order_relaxed); }
+  void turn_mark() { mark_.store(!mark(), std::memory_order_relaxed); }
   EffectSink* effect_sink() const { return effect_sink_.load(std::memory_order_acquire); }
 
  private:
@@ -138,6 +143,8 @@ class Keyspace {
   std::vector<Shard*> shard_pointers_;
   std::atomic<EffectSink*> effect_sink_{nullptr};
   std::atomic<ChangeHook*> change_hook_{nullptr};
+  std::atomic<Restater*> restater_{nullptr};
+  std::atomic<bool> mark_{false};
 };
 
 }  // namespace cloakroom::storage

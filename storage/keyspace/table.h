@@ -72,6 +72,14 @@ class Table {
   uint32_t db() const { return db_; }
   void set_db(uint32_t db) { db_ = db; }
 
+  // How far a walk over all shards has come in this table, wherever SWAPDB has taken it since (scan()).
+  struct Walk {
+    uint32_t round = 0;  // of the walk
+    uint64_t cursor = 0;
+    bool done = false;
+  };
+  Walk& walk() { return walk_; }
+
   // Starts loading the bucket a lookup of `hash` begins with, and for writing its timer too.
   void prefetch_bucket(uint64_t hash, bool for_writing) const {
     const Segment* s = segment(hash);
@@ -138,6 +146,7 @@ class Table {
   void halve_directory();
 
   uint32_t db_ = 0;
+  Walk walk_;
   uint32_t shard_bits_;
   uint32_t depth_ = 0;
   size_t size_ = 0;

@@ -16,8 +16,14 @@ constexpr int64_t kCopyUs = 20;
 
 }  // namespace
 
-LogWriter::LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Clock& clock)
-    : ring_(ring), files_(files), state_(state), clock_(clock), taken_(ring.freed()), synced_(ring.freed()) {
+LogWriter::LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Clock& clock, bool hidden)
+    : ring_(ring),
+      files_(files),
+      state_(state),
+      clock_(clock),
+      hidden_(hidden),
+      taken_(ring.freed()),
+      synced_(ring.freed()) {
   CLOAKROOM_ASSERT(files.file() != nullptr);
   file_bytes_ = static_cast<uint64_t>(std::max<int64_t>(files.file()->size(), 0));
   synced_bytes_ = file_bytes_;
@@ -25,6 +31,7 @@ LogWriter::LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Cloc
   state_.other_bytes = files.bytes_of_others();
   state_.durable = synced_;
   state_.written = synced_;
+  if (hidden) keep_from_ = files.file_number();
   buffer_.reserve(kBufferBytes + LogRing::kMostCopied);
 }
 
@@ -164,7 +171,7 @@ void LogWriter::rotate() {
   if (error != 0) return fail(error);
   begin_file();
   synced_bytes_ = 0;
-  error = files_.list_increment();
+  if (!hidden_) error = files_.list_increment();
   if (error != 0) return fail_unlisted(error);
   state_.other_bytes.fetch_add(closed_bytes, std::memory_order_relaxed);
   state_.file_bytes.store(0, std::memory_order_relaxed);
@@ -185,6 +192,7 @@ void LogWriter::drop_old() {
     state_.other_bytes.store(files_.bytes_of_others(), std::memory_order_relaxed);
     drop_at_.store(kNone, std::memory_order_release);
     drop_wait_us_ = 0;
+    hidden_ = false;
   } else {
     drop_wait_us_ = std::min(std::max(2 * drop_wait_us_, kRetryUs), kLongestWaitUs);
     drop_after_us_ = clock_.monotonic_us() + drop_wait_us_;
@@ -235,7 +243,7 @@ void LogWriter::repair_listing() {
 
 void LogWriter::finish_repair() {
   synced_bytes_ = file_bytes_;
-  const int error = files_.list_increment();
+  const int error = hidden_ ? 0 : files_.list_increment();
   if (error != 0) return fail_unlisted(error);
   resume();
 }

@@ -52,8 +52,9 @@ class LogWriter {
       1'000'000;                               // everysec: and nobody writes on when it is as old as that
   static constexpr int64_t kGatherUs = 5'000;  // unless `always`: that long groups are waited for
 
-  // The files are open. Nothing of the ring was taken yet.
-  LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Clock& clock);
+  // The files are open. Nothing of the ring was taken yet. `hidden`: the increment is not listed, and those that follow
+  // it are not either, until older files were dropped (drop_old_at): before that they are not all there is.
+  LogWriter(LogRing& ring, LogFiles& files, LogState& state, const Clock& clock, bool hidden = false);
 
   // When step() has something to do again: now, at a time, or once there is a new group.
   struct Next {
@@ -115,6 +116,7 @@ class LogWriter {
   LogState& state_;
   const Clock& clock_;
   Mode mode_ = Mode::kRunning;
+  bool hidden_;
   bool unlisted_ = false;  // the file is whole; the manifest has to list it before anything else
   int64_t retry_us_ = 0;
   int64_t drop_wait_us_ = 0;  // between attempts

@@ -14,76 +14,24 @@
 #include <vector>
 
 #include "storage/keyspace/expiry.h"
+#include "storage/log/rewriter.h"
 #include "tests/simulation/effect_replay.h"
+#include "tests/simulation/engine.h"
 #include "tests/simulation/keyspace_model.h"
+#include "tests/simulation/ring_log.h"
 #include "tests/storage/commands.h"
 #include "tests/storage/fixture.h"
 
 namespace cloakroom::storage::test {
 namespace {
 
-using Item = KeyspaceModel::Item;
-using Hash = std::map<std::string, std::string>;
-using Members = std::set<std::string>;
-using Dump = std::map<KeyspaceModel::Name, Item>;
-
-constexpr uint32_t kDatabases = 2;
-constexpr int64_t kPendingMs = 400;
-
-Item item_of(const Entry& entry) {
-  Item item{std::string(), entry.deadline_ms()};
-  if (entry.type() == Type::kString) {
-    char digits[kI64Chars];
-    item.value = std::string(string_bytes(entry, digits));
-  } else if (entry.type() == Type::kHash) {
-    hash_for_each(entry, [&, fields = &item.value.emplace<Hash>()](HashField field) {
-      (*fields)[std::string(field.name)] = field.value;
-    });
-  } else {
-    set_visit(entry, [members = &item.value.emplace<Members>()](std::string_view m) { members->emplace(m); });
-  }
-  return item;
-}
-
-KeyspaceOptions options_of(uint32_t shards, bool index) {
-  KeyspaceOptions options;
-  options.shards = shards;
-  options.databases = kDatabases;
-  options.session_index = index;
-  return options;
-}
-
-struct Engine : Fixture {
-  Engine(uint32_t shards, bool index) : Fixture(options_of(shards, index)) {
-    keyspace.settings().pending_ms = kPendingMs;
-    keyspace.settings().hash_max_flat_entries = 4;
-    keyspace.settings().set_max_int_entries = 4;
-  }
-  template <class Fn>  // fn(shard, table, entry) for all entries, expired ones too
-  void for_all(Fn&& fn) {
-    with_all([&] {
-      for (Shard* shard : keyspace.shards()) {
-        for (const auto& table : shard->tables) {
-          if (table != nullptr)
-            table->for_each([&](const Place& at) { fn(*shard, *table, *table->entry(at)); });
-        }
-      }
-    });
-  }
-  Dump dump() {
-    Dump out;
-    for_all([&](Shard&, Table& table, Entry& entry) {
-      out[{table.db(), keyspace.schema().text(entry.form(), entry.key())}] = item_of(entry);
-    });
-    return out;
-  }
-};
-
 class Simulation {
  public:
   Simulation(uint64_t seed, uint64_t steps)
       : seed_(seed), steps_(steps), random_(seed), engine_(1u << seed % 4, true), replica_(2, seed % 2 == 0) {
     engine_.keyspace.set_effect_sink(&log_);
+    // What the replica reads later, when a session had expired, may wait for it though it has come back since.
+    replica_.keyspace.settings().pending_ms = kNeverMs;
     for (int i = 0; i < 6; ++i) {
       keys_.push_back("k" + std::to_string(i));
       ids_.push_back(i == 0 ? "0f8fad5b-d9cb-469f-a165-70867728950e" : std::to_string(i * 7));
@@ -105,7 +53,9 @@ class Simulation {
       if (step_ % check_every == 0 || step_ + 1 == steps_) check();
     }
     engine_.keyspace.set_effect_sink(nullptr);
+    engine_.keyspace.set_restater(nullptr);
   }
+  int rewrites() const { return rewrites_; }
   std::string where() const { return "seed " + std::to_string(seed_) + " step " + std::to_string(step_); }
 
  private:
@@ -185,6 +135,7 @@ class Simulation {
   }
 
   void act() {
+    if (rewriting_ && below(4) == 0) rewrite_turn();
     if (model_.next_pending_ms() < now()) full_turn();  // ids that wait leave then or at any later time
     engine_.access.select(static_cast<uint32_t>(below(8) == 0));
     const uint64_t dice = below(1000);
@@ -194,7 +145,7 @@ class Simulation {
     if (dice < 800) return act_on_values();
     if (dice < 900) return act_on_deadlines();
     if (dice < 994) return act_on_whole_keys();
-    if (dice < 995) return step_wall();
+    if (dice < 995) return below(2) == 0 ? step_wall() : begin_rewrite();
     if (dice < 996) return below(4) == 0 ? come_in_crowds() : void();
     if (dice < 998) {
       cmd_.flush_db();
@@ -206,6 +157,42 @@ class Simulation {
       cmd_.swap_dbs(0, 1);
       model_.swap(0, 1);
     }
+  }
+
+  void take_log() {
+    std::vector<Effect> effects = log_.take();
+    if (rewriting_) since_.insert(since_.end(), effects.begin(), effects.end());
+    effects_.insert(effects_.end(), effects.begin(), effects.end());
+  }
+  void begin_rewrite() {
+    if (rewriting_) return;
+    take_log();
+    since_.clear();
+    engine_.with_all([&] { rewriter_.begin(); });
+    rewriting_ = true;
+  }
+  void rewrite_turn() {
+    const uint32_t db = engine_.access.db();
+    rewriter_.turn(engine_.access,
+                   engine_.keyspace.shard(static_cast<uint32_t>(below(engine_.keyspace.shard_count()))));
+    engine_.access.select(db);
+  }
+  // What was logged since the rewrite began is all there is.
+  void end_rewrite() {
+    if (!rewriting_ || below(3) == 0) return;
+    for (Shard* shard : engine_.keyspace.shards()) {
+      while (rewriter_.turn(engine_.access, *shard) != Rewriter::Turn::kDone) {
+      }
+    }
+    take_log();
+    rewriting_ = false;
+    Engine alone(1, false);
+    for (const Effect& effect : since_) replay(alone.access, effect);
+    const Dump ours = engine_.dump();
+    const Dump rewritten = alone.dump();
+    if (ours != rewritten) MESSAGE(difference(ours, rewritten) << " / " << difference(rewritten, ours));
+    expect(ours == rewritten, "the keyspace rebuilt from the rewritten log alone differs");
+    ++rewrites_;
   }
 
   void act_on_sets() {
@@ -333,8 +320,10 @@ class Simulation {
     check_index();
     replica_.advance(engine_.clock.monotonic_us() / 1000 -
                      replica_.clock.monotonic_us() / 1000);  // read later
-    for (const Effect& effect : log_.effects) replay(replica_.access, effect);
-    log_.effects.clear();
+    end_rewrite();
+    take_log();
+    for (const Effect& effect : effects_) replay(replica_.access, effect);
+    effects_.clear();
     for (Shard* shard : replica_.keyspace.shards()) {  // only what FLUSH left behind: no turn ends a key here
       replica_.access.guard().take(shard->index);
       reclaim_leftovers(replica_.access, *shard, SIZE_MAX);
@@ -444,9 +433,15 @@ class Simulation {
   uint64_t steps_;
   uint64_t step_ = 0;
   std::mt19937_64 random_;
-  EffectLog log_;
+  RingLog log_;
+  std::vector<Effect> effects_;  // that the replica has not seen yet
   Engine engine_;
   Engine replica_;
+  // Everything but the smallest is a large collection.
+  Rewriter rewriter_{engine_.keyspace, log_.ring, {.turn_bytes = 200, .part_members = 2, .large_members = 3}};
+  bool rewriting_ = false;
+  int rewrites_ = 0;
+  std::vector<Effect> since_;  // the rewrite began
   Commands cmd_{engine_.access};
   KeyspaceModel model_{kPendingMs};
   std::vector<std::string> keys_, ids_, users_, crowd_;
@@ -459,10 +454,13 @@ TEST_CASE("A long random life: keyspace, model and replica agree") {
   const char* only = std::getenv("CLOAKROOM_SEED");
   const uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
   const uint64_t seeds = only != nullptr ? 1 : full ? 200 : 24;
+  int rewrites = 0;
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     Simulation simulation(seed, full ? 50'000 : 4'000);
     REQUIRE_NOTHROW_MESSAGE(simulation.run(), simulation.where());
+    rewrites += simulation.rewrites();
   }
+  CHECK((only != nullptr || rewrites > 10));
 }
 
 }  // namespace cloakroom::storage::test

@@ -183,6 +183,7 @@ bool Commands::rename(std::string_view from_name, std::string_view to_name) {
     if (!access.peek(from)) return false;
     set_hooks(from, false);
     Found found = access.find_raw(from, false);
+    access.restate(found, from);
     put_in(to, access.detach(found, from));
     access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from_name, to_name});
     access.changed(to, EventClass::kGeneric, "rename_to", {});
@@ -205,6 +206,7 @@ bool Commands::copy(std::string_view from_name, uint32_t to_db, std::string_view
         if (!source) return false;
         DetachedValue value = access.copy(source);
         const std::string db_text = std::to_string(to_db);
+        access.restate(source, from);
         access.effect({"COPY", from_name, to_name, "DB", db_text, "REPLACE"});
         access.select(to_db);
         put_in(to, std::move(value));
@@ -227,6 +229,7 @@ bool Commands::move(std::string_view name, uint32_t to_db) {
         access.select(db);
         Found found = access.write(ref);
         if (db == to_db || taken || !found) return false;
+        access.restate(found, ref);
         set_hooks(ref, false);
         DetachedValue value = access.detach(found, ref);
         access.select(to_db);

@@ -52,14 +52,18 @@ void info_persistence(InfoWriter& out, Context& ctx) {
   out.line("rdb_current_bgsave_time_sec", -1);
   out.zeros({"rdb_saves", "rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"});
   out.line("aof_enabled", log.on.load() ? 1 : 0);
-  out.zeros({"aof_rewrite_in_progress", "aof_rewrite_scheduled"});
-  out.line("aof_last_rewrite_time_sec", -1);
-  out.line("aof_current_rewrite_time_sec", -1);
-  out.line("aof_last_bgrewrite_status", "ok");
-  out.zeros({"aof_rewrites", "aof_rewrites_consecutive_failures"});
+  const Rewriting::Status rewriting =
+      server.persistence == nullptr ? Rewriting::Status() : server.persistence->rewriting();
+  out.line("aof_rewrite_in_progress", rewriting.in_progress ? 1 : 0);
+  out.line("aof_rewrite_scheduled", rewriting.scheduled ? 1 : 0);
+  out.line("aof_last_rewrite_time_sec", rewriting.last_s);
+  out.line("aof_current_rewrite_time_sec", rewriting.current_s);
+  out.line("aof_last_bgrewrite_status", rewriting.ok ? "ok" : "err");
+  out.line("aof_rewrites", rewriting.rewrites);
+  out.line("aof_rewrites_consecutive_failures", rewriting.ok ? 0 : 1);
   out.line("aof_last_write_status", log.state.write_error.load() == 0 ? "ok" : "err");
   out.zeros({"aof_last_cow_size", "module_fork_in_progress", "module_fork_last_cow_size"});
-  if (log.on.load()) log_lines(out, log, 0);
+  if (log.on.load()) log_lines(out, log, rewriting.base_bytes);
   if (loading && server.persistence != nullptr) loading_lines(out, server.persistence->loading());
 }
 

@@ -14,6 +14,7 @@
 #include "server/family/admin/server_handlers.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
+#include "server/persist/persistence.h"
 #include "server/stats/log.h"
 #include "storage/base/nocase.h"
 
@@ -113,6 +114,18 @@ void replicaof(Context& ctx) {
 
 void no_persistence(Context& ctx) { ctx.reply.error("ERR Persistence is not supported yet by Cloakroom"); }
 
+void bgrewriteaof(Context& ctx) {
+  switch (ctx.server.persistence->rewrite()) {
+    case Persistence::Asked::kBegins:
+      return ctx.reply.simple("Background append only file rewriting started");
+    case Persistence::Asked::kUnderWay:
+      return ctx.reply.error("ERR Background append only file rewriting already in progress");
+    case Persistence::Asked::kNoLog:
+      return ctx.reply.error(
+          "ERR Background append only file rewriting needs the append-only file: appendonly is no");
+  }
+}
+
 void bgsave(Context& ctx) {
   if (ctx.argc() > 1 && !(ctx.argc() == 2 && equals_nocase(ctx.arg(1), "schedule"))) {
     return ctx.reply.error(errors::kSyntax);
@@ -162,7 +175,7 @@ constexpr CommandRow kRows[] = {
     {"bgsave", -1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
      "Saves all data in the background.", "[SCHEDULE{since=3.2.2}]", kNoTrait, bgsave},
     {"bgrewriteaof", 1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
-     "Rewrites the append-only log in the background.", "", kNoTrait, no_persistence},
+     "Rewrites the append-only log in the background.", "", kNoTrait, bgrewriteaof},
     {"cluster", -2, "", "", "@slow", "", "cluster", "3.0.0", "Depends on subcommand.",
      "Commands about the cluster.", "", kNoTrait, nullptr},
 };

@@ -101,6 +101,7 @@ void rename(Context& ctx, bool only_new) {
   }
   hold_links(access, from);
   hold_links(access, to);
+  access.restate(access.peek(from), from);
   put_in(access, to, take_out(access, from));
   access.changed(from, EventClass::kGeneric, "rename_from", {"RENAME", from.raw(), to.raw()});
   access.changed(to, EventClass::kGeneric, "rename_to", {});
@@ -176,6 +177,7 @@ void copy_command(Context& ctx) {
   {
     // Before the effects of ending a session at `to`: one of its sets may be what is copied.
     const Selected source_db(access, from_db);
+    access.restate(source, from);
     access.effect({"COPY", from.raw(), to.raw(), "DB", db, "REPLACE"});
   }
   put_in(access, to, std::move(copy));
@@ -203,6 +205,7 @@ void move_command(Context& ctx) {
     return;
   }
   hold_links(access, key);
+  access.restate(access.peek(key), key);
   DetachedValue value = take_out(access, key);
   {
     const Selected selected(access, to_db);
