@@ -3,20 +3,20 @@
 namespace cloakroom::server::directives {
 namespace {
 
+bool is_path(const ConfigValue& value) { return value.text.find_first_of("/\\") != std::string::npos; }
+
 const char* check_snapshot_name(ConfigValue& value) {
-  return value.text.find('/') == std::string::npos ? nullptr : "dbfilename can't be a path, just a filename";
+  return is_path(value) ? "dbfilename can't be a path, just a filename" : nullptr;
 }
 
 const char* check_log_name(ConfigValue& value) {
   if (value.text.empty()) return "appendfilename can't be empty";
-  return value.text.find('/') == std::string::npos ? nullptr
-                                                   : "appendfilename can't be a path, just a filename";
+  return is_path(value) ? "appendfilename can't be a path, just a filename" : nullptr;
 }
 
 const char* check_log_directory(ConfigValue& value) {
   if (value.text.empty()) return "appenddirname can't be empty";
-  return value.text.find('/') == std::string::npos ? nullptr
-                                                   : "appenddirname can't be a path, just a dirname";
+  return is_path(value) ? "appenddirname can't be a path, just a dirname" : nullptr;
 }
 
 constinit const Row kRows[] = {

@@ -18,13 +18,7 @@ void Dispatcher::begin_turn() {
   clock_cycles_ = cycle_count();
   command_cycles_ = clock_cycles_;
   worker_.access.read_clock();
-  if (__builtin_expect(server_.append_log.on.load(std::memory_order_relaxed), 0)) look_at_log();
-}
-
-// While the log takes nothing, keys may not end by themselves either.
-void Dispatcher::look_at_log() {
-  if (server_.append_log.takes_writes(server_.clock.monotonic_us())) return;
-  server_.keyspace->forbid_ending(storage::Keyspace::kLogForbids, true);
+  if (__builtin_expect(server_.append_log.on.load(std::memory_order_relaxed), 0)) worker_.look_at_log();
 }
 
 void Dispatcher::prepare(const Client& client, PreparedBatch& batch) {

@@ -78,7 +78,6 @@ class Dispatcher {
   void show_monitors(const Context& ctx);
   void account(Client& client, Context& ctx, uint64_t errors_before);
   void refresh_clock(uint64_t cycles);
-  void look_at_log();
 
   ServerState& server_;
   Worker& worker_;

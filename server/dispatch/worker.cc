@@ -29,6 +29,11 @@ void Worker::refresh_config() {
   config_ = server.config->snapshot();
 }
 
+void Worker::look_at_log() {
+  const bool takes = server.append_log.takes_writes(server.clock.monotonic_us());
+  server.keyspace->forbid_ending(storage::Keyspace::kLogForbids, !takes);
+}
+
 int64_t Worker::steady_ms() const { return server.clock.monotonic_us() / 1000; }
 
 void Worker::append_task(std::function<void()> task) {

@@ -98,6 +98,9 @@ struct Worker {
   // The current configuration, refreshed between batches.
   const Config& config() const { return *config_; }
   void refresh_config();
+  // Keys may not end by themselves while the log takes nothing. Called often: it also mends what two threads that look
+  // at once leave behind.
+  void look_at_log();
   int64_t steady_ms() const;  // monotonic time
 
   ServerState& server;

@@ -191,6 +191,7 @@ void IoThread::serve_expiry() {
   const uint32_t share = (shards - index + step - 1) / step;  // shards index, index + step, ...
   const int64_t begin_us = server.clock.monotonic_us();
   int64_t wait_ms = kExpiryLongestWaitMs;
+  look_at_log();
   for (uint32_t i = 0; i < share && server.active_expire.load(std::memory_order_relaxed); ++i) {
     storage::Shard& shard = server.keyspace->shard(index + expiry_position_ % share * step);
     auto turn = storage::ExpiryTurn::kMore;

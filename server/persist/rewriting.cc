@@ -133,10 +133,10 @@ void Rewriting::look() {
 Rewriting::Status Rewriting::status() const {
   Status out;
   const Stage stage = stage_.load();
-  out.scheduled = stage == Stage::kScheduled;
-  out.in_progress = stage == Stage::kRestating || stage == Stage::kDropping;
+  out.in_progress = stage != Stage::kIdle;
   out.last_s = last_s_;
-  if (out.in_progress) out.current_s = (server_.clock.monotonic_us() - begun_us_) / kSecondUs;
+  if (out.in_progress && stage != Stage::kScheduled)
+    out.current_s = (server_.clock.monotonic_us() - begun_us_) / kSecondUs;
   out.ok = server_.append_log.state.drop_error.load() == 0;
   out.rewrites = rewrites_;
   out.base_bytes = base_bytes_;

@@ -34,7 +34,6 @@ class Rewriting {
   void end();
 
   struct Status {
-    bool scheduled = false;
     bool in_progress = false;
     int64_t last_s = -1;     // how long the last one took
     int64_t current_s = -1;  // since when this one runs

@@ -104,7 +104,7 @@ const char* take_line(Manifest& manifest, std::string_view line) {
     const std::string& value = (*words)[i + 1];
     if (equals_nocase(key, "file")) {
       file.name = value;
-      if (value.find('/') != std::string::npos) return "File can't be a path, just a filename";
+      if (value.find_first_of("/\\") != std::string::npos) return "File can't be a path, just a filename";
     } else if (equals_nocase(key, "seq")) {
       file.number = parse_u64(value).value_or(0);
     } else if (equals_nocase(key, "type")) {

@@ -55,7 +55,7 @@ void info_persistence(InfoWriter& out, Context& ctx) {
   const Rewriting::Status rewriting =
       server.persistence == nullptr ? Rewriting::Status() : server.persistence->rewriting();
   out.line("aof_rewrite_in_progress", rewriting.in_progress ? 1 : 0);
-  out.line("aof_rewrite_scheduled", rewriting.scheduled ? 1 : 0);
+  out.line("aof_rewrite_scheduled", 0);  // it begins at once
   out.line("aof_last_rewrite_time_sec", rewriting.last_s);
   out.line("aof_current_rewrite_time_sec", rewriting.current_s);
   out.line("aof_last_bgrewrite_status", rewriting.ok ? "ok" : "err");
