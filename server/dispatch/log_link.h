@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <vector>
 
 #include "storage/log/log_ring.h"
 #include "storage/log/log_writer.h"
@@ -48,8 +49,8 @@ struct LogLink {
   std::atomic<uint64_t> delayed_syncs{0};  // how often who writes had to wait for a sync
 };
 
-// What of one thread waits for the log: connections with replies that may not leave, and clients whose next command may
-// not begin. Own thread but for `waits`.
+// What of one thread waits for the log: connections with replies that may not leave, clients whose next command may not
+// begin, and those that asked for a sync. Own thread but for `waits`.
 class LogWaiters {
  public:
   explicit LogWaiters(Worker& worker) : worker_(worker) {}
@@ -58,6 +59,12 @@ class LogWaiters {
   void wait_for_room(Client& client);
   // release() calls the client's link back (ClientLink::log_is_durable) once this position is durable.
   void wait_for_position(Client& client, uint64_t position);
+  // Whether everything there was when it was called first is durable as appendfsync promises; false also when that
+  // promises nothing. `may_wait`: until then, or for so long (0: without end), the client is parked: throws Parked, and is
+  // called again with the command.
+  bool wait_for_sync(Client& client, bool may_wait, int64_t timeout_ms);
+  // It is gone.
+  void forget(const Client& client);
 
   // Tells those who need not wait any more.
   void release();
@@ -69,11 +76,23 @@ class LogWaiters {
     uint64_t position;
   };
 
+  struct SyncWaiter {
+    uint64_t client_id;
+    uint64_t position;
+    int64_t until_ms;  // monotonic
+    bool goes_on;
+  };
+
   void note();
+  void go_on(uint64_t client_id);
+  void release_syncs();
+  void watch_deadlines();
 
   Worker& worker_;
   std::deque<Waiter> for_position_;
   std::deque<uint64_t> for_room_;
+  std::vector<SyncWaiter> for_sync_;
+  bool watching_ = false;
 };
 
 }  // namespace cloakroom::server

@@ -140,6 +140,7 @@ void Worker::forget(Client& client) {
   discard_transaction(access, client);
   access.finish();
   client.subscriptions.reset();
+  log_waiters.forget(client);
   set_monitor(client, false);
 }
 

@@ -14,7 +14,6 @@
 #include "server/family/admin/server_handlers.h"
 #include "server/family/families.h"
 #include "server/family/help.h"
-#include "server/persist/persistence.h"
 #include "server/stats/log.h"
 #include "storage/base/nocase.h"
 
@@ -29,8 +28,6 @@ void time(Context& ctx) {
   ctx.reply.bulk_integer(now_us / 1'000'000);
   ctx.reply.bulk_integer(now_us % 1'000'000);
 }
-
-void lastsave(Context& ctx) { ctx.reply.integer(ctx.server.start_ms / 1000); }
 
 void role(Context& ctx) {
   ctx.reply.array(3);
@@ -79,16 +76,6 @@ void shutdown(Context& ctx) {
   ctx.server.shutdown();
 }
 
-// No replica can be attached yet, so none will acknowledge: answers at once, without waiting for the timeout.
-void wait(Context& ctx) {
-  int64_t replicas = 0;
-  int64_t timeout_ms = 0;
-  if (!parse_integer_arg(ctx, 1, replicas)) return;
-  if (!parse_integer_arg(ctx, 2, timeout_ms, "ERR timeout is not an integer or out of range")) return;
-  if (timeout_ms < 0) return ctx.reply.error("ERR timeout is negative");
-  ctx.reply.integer(0);
-}
-
 void lolwut(Context& ctx) {
   int64_t version = 0;
   if (ctx.argc() >= 3 && equals_nocase(ctx.arg(1), "version") && !parse_integer_arg(ctx, 2, version)) return;
@@ -112,35 +99,12 @@ void replicaof(Context& ctx) {
   ctx.reply.error("ERR Replication is not supported yet by Cloakroom");
 }
 
-void no_persistence(Context& ctx) { ctx.reply.error("ERR Persistence is not supported yet by Cloakroom"); }
-
-void bgrewriteaof(Context& ctx) {
-  switch (ctx.server.persistence->rewrite()) {
-    case Persistence::Asked::kBegins:
-      return ctx.reply.simple("Background append only file rewriting started");
-    case Persistence::Asked::kUnderWay:
-      return ctx.reply.error("ERR Background append only file rewriting already in progress");
-    case Persistence::Asked::kNoLog:
-      return ctx.reply.error(
-          "ERR Background append only file rewriting needs the append-only file: appendonly is no");
-  }
-}
-
-void bgsave(Context& ctx) {
-  if (ctx.argc() > 1 && !(ctx.argc() == 2 && equals_nocase(ctx.arg(1), "schedule"))) {
-    return ctx.reply.error(errors::kSyntax);
-  }
-  no_persistence(ctx);
-}
-
 constexpr const char* kAdminAcl = "@admin @slow @dangerous";
 constexpr const char* kLoadAdmin = "admin noscript loading stale";
 
 constexpr CommandRow kRows[] = {
     {"time", 1, "loading stale fast", "", "@fast", "nondeterministic_output", "server", "2.6.0", "O(1)",
      "Answers the server's clock: seconds and microseconds.", "", kNoTrait, time},
-    {"lastsave", 1, "loading stale fast", "", "@admin @fast @dangerous", "nondeterministic_output", "server",
-     "1.0.0", "O(1)", "Answers when data was last saved.", "", kNoTrait, lastsave},
     {"role", 1, "noscript loading stale fast", "", "@admin @fast @dangerous", "", "server", "2.8.12", "O(1)",
      "Answers the server's part in replication.", "", kNoTrait, role},
     {"monitor", 1, kLoadAdmin, "", kAdminAcl, "", "server", "1.0.0", "", "Shows every command as it is run.",
@@ -151,9 +115,6 @@ constexpr CommandRow kRows[] = {
      "Ends the server.",
      "[nosave_save<NOSAVE | SAVE>] [NOW{since=7.0.0}] [FORCE{since=7.0.0}] [ABORT{since=7.0.0}]", kNoTrait,
      shutdown},
-    {"wait", 3, "noscript", "", "@slow @connection", "request_policy:all_shards response_policy:agg_min",
-     "generic", "3.0.0", "O(1)", "Waits until replicas have the connection's writes.", "numreplicas timeout",
-     kNoTrait, wait},
     {"debug", -2, kLoadAdmin, "", kAdminAcl, "", "server", "1.0.0", "Depends on subcommand.", "For testing.",
      "", kOwnGuards | kDebugs, debug_command},
     {"lolwut", -1, "readonly fast", "", "@read @fast", "", "server", "5.0.0", "",
@@ -169,13 +130,6 @@ constexpr CommandRow kRows[] = {
      kNoTrait, replicaof},
     {"slaveof", 3, "admin noscript stale no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
      "The old name of REPLICAOF.", "args<host-port(host port) | no-one(NO ONE)>", kNoTrait, replicaof},
-    {"save", 1, "admin noscript no_async_loading no_multi", "", kAdminAcl, "", "server", "1.0.0",
-     "O(N) where N is the total number of keys in all databases", "Saves all data before it answers.", "",
-     kNoTrait, no_persistence},
-    {"bgsave", -1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
-     "Saves all data in the background.", "[SCHEDULE{since=3.2.2}]", kNoTrait, bgsave},
-    {"bgrewriteaof", 1, "admin noscript no_async_loading", "", kAdminAcl, "", "server", "1.0.0", "O(1)",
-     "Rewrites the append-only log in the background.", "", kNoTrait, bgrewriteaof},
     {"cluster", -2, "", "", "@slow", "", "cluster", "3.0.0", "Depends on subcommand.",
      "Commands about the cluster.", "", kNoTrait, nullptr},
 };
@@ -185,7 +139,7 @@ constexpr CommandRow kRows[] = {
 CommandRows server_commands() {
   static const std::vector<CommandRow> rows = [] {
     std::vector<CommandRow> all(std::begin(kRows), std::end(kRows));
-    for (const CommandRows more : {cluster_rows(), acl_rows()})
+    for (const CommandRows more : {cluster_rows(), acl_rows(), persistence_commands()})
       all.insert(all.end(), more.begin(), more.end());
     return all;
   }();

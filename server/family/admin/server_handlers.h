@@ -11,5 +11,6 @@ void debug_digest_value(Context& ctx);
 void debug_populate(Context& ctx);
 CommandRows cluster_rows();
 CommandRows acl_rows();
+CommandRows persistence_commands();
 
 }  // namespace cloakroom::server
