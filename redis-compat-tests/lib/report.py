@@ -37,6 +37,10 @@ class Report:
         self.ok(name, "%.2f s" % (time.monotonic() - begin))
         return True
 
+    def skip(self, name, reason):
+        """A check that the server under test is not meant to pass; it counts for neither side."""
+        self.line("skip %s  (%s)" % (name, reason))
+
     @staticmethod
     def line(text):
         print(text, flush=True)

@@ -1,6 +1,7 @@
 """Random write commands of every family, and what a server holds after them."""
 KEYS = [b"k%d" % i for i in range(24)] + [b"key\r\nwith a line", b"\x00\xff\xfe", b""]
 DATABASES = 4
+LONG_MS = [600_000, 10_000_000, 1 << 43]
 
 
 class Commands:
@@ -17,38 +18,86 @@ class Commands:
     def word(self):
         kind = self.rng.randrange(20)
         if kind == 0:
-            return b"v" * self.rng.randrange(20_000, 80_000)
-        if kind < 5:
+            return b"v" * (1 << 20 if self.rng.randrange(40) == 0 else self.rng.randrange(20_000, 80_000))
+        if kind == 1:
+            return b"\r\n$3\r\n*1\r\n"
+        if kind < 6:
             return b"%d" % self.rng.randrange(-1000, 1000)
         return bytes(self.rng.randrange(256) for _ in range(self.rng.randrange(12)))
 
     def time_ms(self):
         """Long enough to be there at the end, or long over by then."""
-        return self.rng.choice([1, 5, 20, 600_000, 10_000_000, 1 << 43])
+        return self.rng.choice([1, 5, 20, *LONG_MS])
+
+    def at_ms(self):
+        return self.now_ms + self.rng.choice([-5000, 5, *LONG_MS])
+
+    def at_s(self):
+        return self.now_ms // 1000 + self.rng.choice([-5, 1000, 1 << 33])
 
     def command(self):
-        rng, key = self.rng, self.key()
-        return rng.choice(rng.choice([
-            [["SET", key, self.word()], ["SET", key, self.word(), "PX", self.time_ms()], ["SET", key, self.word(), "KEEPTTL"],
-             ["SET", key, self.word(), "NX", "EX", 1000], ["SET", key, self.word(), "XX", "GET"], ["SETNX", key, self.word()],
-             ["SETEX", key, 500, self.word()], ["GETSET", key, self.word()], ["GETDEL", key], ["APPEND", key, self.word()],
-             ["SETRANGE", key, rng.randrange(20), self.word()], ["INCR", key], ["INCRBY", key, rng.randrange(-50, 50)],
-             ["INCRBYFLOAT", key, "0.25"], ["GETEX", key, "PX", self.time_ms()], ["GETEX", key, "PERSIST"],
-             ["MSET", key, self.word(), self.key(), self.word()], ["MSETNX", key, self.word(), self.key(), self.word()]],
-            [["HSET", key, self.word(), self.word(), "f%d" % rng.randrange(9), self.word()], ["HSETNX", key, "f1", self.word()],
-             ["HDEL", key, "f%d" % rng.randrange(9)], ["HINCRBY", key, "n", 3], ["HINCRBYFLOAT", key, "n", "1.5"],
-             ["HMSET", key, "f3", self.word()]],
-            [["SADD", key, self.word(), "m%d" % rng.randrange(9), rng.randrange(600)], ["SREM", key, "m%d" % rng.randrange(9)],
-             ["SPOP", key], ["SPOP", key, 2], ["SMOVE", key, self.key(), "m1"], ["SUNIONSTORE", key, *self.keys()],
-             ["SINTERSTORE", key, *self.keys()], ["SDIFFSTORE", key, *self.keys()]],
-            [["DEL", *self.keys()], ["UNLINK", key], ["EXPIRE", key, 1000], ["PEXPIRE", key, self.time_ms(), "NX"],
-             ["EXPIREAT", key, self.now_ms // 1000 - 5], ["PEXPIREAT", key, self.now_ms + self.time_ms()], ["PERSIST", key],
-             ["RENAME", key, self.key()], ["RENAMENX", key, self.key()], ["COPY", key, self.key(), "REPLACE"],
-             ["COPY", key, self.key(), "DB", rng.randrange(DATABASES)], ["MOVE", key, rng.randrange(DATABASES)],
-             ["SELECT", rng.randrange(DATABASES)]],
-            [["SWAPDB", rng.randrange(DATABASES), rng.randrange(DATABASES)], ["SELECT", rng.randrange(DATABASES)],
-             ["FLUSHDB"] if rng.randrange(8) == 0 else ["INCR", key], ["FLUSHALL"] if rng.randrange(30) == 0 else ["INCR", key]],
-        ]))
+        families = [self.string, self.number, self.hash, self.set, self.lifetime, self.whole_key]
+        if self.rng.randrange(12) == 0:
+            return self.database()
+        return self.rng.choice(self.rng.choice(families)(self.key()))
+
+    def string(self, key):
+        word, rng = self.word, self.rng
+        return [["SET", key, word()], ["SET", key, word(), "PX", self.time_ms()], ["SET", key, word(), "KEEPTTL"],
+                ["SET", key, word(), "NX", "EX", 1000], ["SET", key, word(), "XX", "GET"],
+                ["SET", key, word(), "PXAT", self.at_ms()], ["SET", key, word(), "EXAT", self.at_s()],
+                ["SETNX", key, word()], ["SETEX", key, 500, word()], ["PSETEX", key, self.time_ms(), word()],
+                ["GETSET", key, word()], ["GETDEL", key], ["APPEND", key, word()],
+                ["SETRANGE", key, rng.randrange(20), word()], ["GETEX", key, "PX", self.time_ms()],
+                ["GETEX", key, "EXAT", self.at_s()], ["GETEX", key, "PERSIST"],
+                ["MSET", key, word(), self.key(), word()], ["MSETNX", key, word(), self.key(), word()]]
+
+    def number(self, key):
+        rng = self.rng
+        return [["INCR", key], ["DECR", key], ["INCRBY", key, rng.randrange(-50, 50)],
+                ["DECRBY", key, rng.randrange(50)], ["INCRBYFLOAT", key, "0.25"], ["INCRBYFLOAT", key, "-3.0e5"],
+                ["SET", key, rng.randrange(100)], ["SET", key, "1e3", "PX", self.time_ms()], ["INCR", key]]
+
+    def hash(self, key):
+        word, field = self.word, "f%d" % self.rng.randrange(9)
+        return [["HSET", key, word(), word(), field, word()], ["HSETNX", key, field, word()], ["HDEL", key, field],
+                ["HDEL", key, *["f%d" % i for i in range(6)]], ["HINCRBY", key, "n", 3],
+                ["HINCRBYFLOAT", key, "n", "1.5"], ["HMSET", key, "f3", word(), b"", word()]]
+
+    def set(self, key):
+        rng, member = self.rng, "m%d" % self.rng.randrange(9)
+        return [["SADD", key, self.word(), member, rng.randrange(600)], ["SADD", key, *range(rng.randrange(1, 9))],
+                ["SREM", key, member], ["SPOP", key], ["SPOP", key, rng.randrange(4)],
+                ["SMOVE", key, self.key(), member], ["SUNIONSTORE", key, *self.keys()],
+                ["SINTERSTORE", key, *self.keys()], ["SDIFFSTORE", key, *self.keys()]]
+
+    def lifetime(self, key):
+        when = self.rng.choice([[], ["NX"], ["XX"], ["GT"], ["LT"]])
+        return [["EXPIRE", key, 1000, *when], ["PEXPIRE", key, self.time_ms(), *when],
+                ["EXPIREAT", key, self.at_s(), *when], ["PEXPIREAT", key, self.at_ms(), *when], ["EXPIRE", key, -1],
+                ["PERSIST", key]]
+
+    def whole_key(self, key):
+        database = self.rng.randrange(DATABASES)
+        return [["DEL", *self.keys()], ["UNLINK", key], ["RENAME", key, self.key()], ["RENAMENX", key, self.key()],
+                ["COPY", key, self.key(), "REPLACE"], ["COPY", key, self.key(), "DB", database],
+                ["MOVE", key, database], ["SELECT", database]]
+
+    def database(self):
+        """Now and then all of it goes."""
+        rng = self.rng
+        return rng.choice([["SWAPDB", rng.randrange(DATABASES), rng.randrange(DATABASES)],
+                           ["SELECT", rng.randrange(DATABASES)], ["SELECT", rng.randrange(DATABASES)],
+                           ["FLUSHDB", *rng.choice([[], ["ASYNC"]])] if rng.randrange(4) == 0 else ["DEL", self.key()],
+                           ["FLUSHALL"] if rng.randrange(12) == 0 else ["UNLINK", self.key()]])
+
+    def group(self):
+        """A transaction; some are given up, by the client or by the server."""
+        inside = [self.command() for _ in range(self.rng.randrange(6))]
+        end = self.rng.randrange(8)
+        if end == 0:
+            return [["MULTI"], *inside, ["DISCARD"]]
+        return [["MULTI"], *inside, *([["SET", "too short"]] if end == 1 else []), ["EXEC"]]
 
     def stream(self, count):
         """Commands, some of them in transactions."""
@@ -57,7 +106,7 @@ class Commands:
             if self.rng.randrange(10):
                 out.append(self.command())
             else:
-                out += [["MULTI"], *[self.command() for _ in range(self.rng.randrange(5))], ["EXEC"]]
+                out += self.group()
         return out
 
 

@@ -3,6 +3,8 @@ import pathlib
 import shutil
 import tempfile
 
+from resp import request
+
 
 class Home:
     """A directory for servers, one after the other."""
@@ -31,18 +33,32 @@ class Home:
     def last(self):
         return self.log / [name for name, kind in self.listed() if kind == "i"][-1]
 
-    def write(self, **files):
-        """Files by name, '.' written as '__'; a manifest that lists them is the caller's."""
+    def write(self, manifest, files):
+        """A log by hand."""
         self.log.mkdir(mode=0o700, exist_ok=True)
+        self.manifest.write_bytes(manifest)
         for name, data in files.items():
-            (self.log / name.replace("__", ".")).write_bytes(data)
+            (self.log / name).write_bytes(data)
 
     def state(self):
-        return {path.name: path.read_bytes() for path in self.log.iterdir()} if self.log.exists() else {}
+        """What is in the log's files, without what a server needs to keep others out."""
+        return {name: data for name, data in tree(self.log).items() if name != "lock"}
+
+
+def tree(path):
+    """{name: bytes} of all files but a server's output; directories have None."""
+    return {str(found.relative_to(path)): found.read_bytes() if found.is_file() else None
+            for found in path.rglob("*") if found.name != "server.log"}
+
+
+def log_of(*commands):
+    """The bytes of these commands, each a line of words."""
+    return b"".join(request(*command.split(" ")) for command in commands)
 
 
 def groups(data):
-    """[(commands, end)]: whole groups of a log, and the offset behind each."""
+    """[(commands, end)]: whole groups of a log, and the offset behind each. A group of SELECT or an annotation alone
+    counts as one."""
     found, at, group, in_group = [], 0, [], False
     while at < len(data):
         words, at = record(data, at)

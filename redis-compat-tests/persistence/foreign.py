@@ -1,33 +1,41 @@
-"""Data that this server cannot read: it never starts empty over it."""
-from damage import refused
-from files import Home
+"""Data that this server cannot read: it never starts empty over it. A redis-server reads it, or begins anew."""
+from damage import exit_code, refused
+from files import Home, tree
 from report import expect, expect_true
 from restarts import LOGGED, start
-from servers import Server, poll_until, redis_binary
+from running import wait_until_rewritten
+from servers import Server, cloakrooms_own, redis_binary
 
 WAY = "aof-use-rdb-preamble no"
 
 
 def refuses(binary, home, *options):
-    server = Server(binary, options, directory=str(home.path), wait=False)
-    expect(server.process.wait(10), 1, "exit code")
+    """It names the way, and leaves everything as it was."""
+    before = tree(home.path)
+    with Server(binary, options, directory=str(home.path), wait=False) as server:
+        expect(exit_code(server), 1, "exit code")
     expect_true(WAY in server.log() and "BGREWRITEAOF" in server.log(), server.log())
+    expect_true(tree(home.path) == before, "files were changed: %r, %r" % (sorted(before), sorted(tree(home.path))))
 
 
+@cloakrooms_own
 def snapshot_base(binary, rng):
+    """The base that Redis writes by default."""
     del rng
     with Home() as home:
         server = start(redis_binary(), home)
         with server.connect() as connection:
             connection.call("SET", "a", "1")
-            connection.call("CONFIG", "SET", "appendonly", "no")
-            connection.call("CONFIG", "SET", "appendonly", "yes")
-            expect_true(poll_until(lambda: b"aof_rewrite_in_progress:0" in connection.call("INFO", "persistence")[1], 10, 0.05),
-                        "rewritten")
+            connection.call("BGREWRITEAOF")
+            wait_until_rewritten(connection)
+            connection.call("SET", "b", "1")
         server.stop()
+        expect_true(home.log.joinpath(home.listed()[0][0]).read_bytes().startswith(b"REDIS"), "the base is a snapshot")
         refused(binary, home, WAY)
+        refused(binary, home, "BGREWRITEAOF")
 
 
+@cloakrooms_own
 def snapshot(binary, rng):
     del rng
     with Home() as home:
@@ -37,18 +45,17 @@ def snapshot(binary, rng):
         server.stop()
         with start(binary, home):  # without keys it is nothing to lose
             pass
-        with Home() as other:
-            server = Server(redis_binary(), directory=str(other.path))
-            with server.connect() as connection:
-                connection.call("SET", "a", "1")
-                connection.call("SAVE")
-            server.stop()
-            before = (other.path / "dump.rdb").read_bytes()
-            refuses(binary, other, *LOGGED)
-            refuses(binary, other)
-            expect((other.path / "dump.rdb").read_bytes(), before, "the snapshot")
+    with Home() as home:
+        server = Server(redis_binary(), directory=str(home.path))
+        with server.connect() as connection:
+            connection.call("SET", "a", "1")
+            connection.call("SAVE")
+        server.stop()
+        refuses(binary, home, *LOGGED)
+        refuses(binary, home)
 
 
+@cloakrooms_own
 def single_file(binary, rng):
     del rng
     with Home() as home:

@@ -7,7 +7,8 @@ import commands
 from commands import contents, differences
 from files import Home
 from report import expect, expect_true
-from servers import Server, poll_until, redis_binary
+from resp import Eof, request
+from servers import Server, cloakrooms_own, poll_until, redis_binary
 
 LOGGED = ["--appendonly", "yes"]
 
@@ -22,11 +23,26 @@ def written(connection):
     return b"aof_buffer_length:0" in lines or b"aof_enabled:0" in lines
 
 
+def end(server, how):
+    """Ends it by a signal, or by SHUTDOWN; the exit code."""
+    if how != "SHUTDOWN":
+        return server.stop(how)
+    with server.connect() as connection:
+        connection.send(request("SHUTDOWN"))
+        try:
+            raise AssertionError("SHUTDOWN: %r" % connection.read(1))
+        except Eof:
+            pass
+    expect_true(poll_until(lambda: not server.alive(), 10), "SHUTDOWN ends the server")
+    return server.stop()
+
+
 def fill(server, rng, count):
     with server.connect() as connection:
         commands.run(connection, commands.Commands(rng, int(time.time() * 1000)).stream(count))
     with server.connect() as connection:
         select_pause_until_expired(connection)
+        connection.call("SET", "last", rng.random())  # so that the last change is one that shows
         found = contents(connection)
         expect_true(poll_until(lambda: written(connection), 5), "what was changed is written")
     return found
@@ -53,26 +69,29 @@ def any_end(fsync, threads, how):
             for _ in range(2):
                 server = start(binary, home, "--appendfsync", fsync, "--io-threads", threads)
                 wanted = fill(server, rng, 700)
-                code = server.stop(how)
+                code = end(server, how)
                 expect(code, -9 if how == signal.SIGKILL else 0, "exit code")
                 same(binary, home, wanted, "--io-threads", 5 - int(threads))
     return check
 
 
-def redis_reads_it(binary, rng):
+def redis_reads_it(how, *options):
     """A redis-server goes on with our files, and we with what it has added."""
-    with Home() as home:
-        server = start(binary, home)
-        wanted = fill(server, rng, 1500)
-        server.stop()
-        with home.copy() as copy:
-            server = start(redis_binary(), copy)
-            with server.connect() as connection:
-                found = contents(connection)
-            expect_true(found == wanted, "redis-server has other contents\n" + differences(wanted, found))
+    def check(binary, rng):
+        with Home() as home:
+            server = start(binary, home, *options)
             wanted = fill(server, rng, 1500)
-            server.stop()
-            same(binary, copy, wanted)
+            end(server, how)
+            with home.copy() as copy:
+                server = start(redis_binary(), copy)
+                with server.connect() as connection:
+                    found = contents(connection)
+                expect_true(found == wanted, "redis-server has other contents\n" + differences(wanted, found))
+                wanted = fill(server, rng, 1500)
+                end(server, how)
+                same(binary, copy, wanted)
+                same(redis_binary(), copy, wanted)
+    return check
 
 
 def log_of_redis(binary, rng):
@@ -85,7 +104,7 @@ def log_of_redis(binary, rng):
             if rewritten:
                 with server.connect() as connection:
                     connection.call("BGREWRITEAOF")
-                    expect_true(poll_until(lambda: b"aof_rewrite_in_progress:0" in connection.call("INFO", "persistence")[1],
+                    expect_true(poll_until(lambda: b"rewrite_in_progress:0" in connection.value("INFO", "persistence"),
                                            10, 0.05), "rewritten")
                 wanted = fill(server, rng, 300)
             server.stop()
@@ -93,6 +112,7 @@ def log_of_redis(binary, rng):
             same(binary, home, wanted)
 
 
+@cloakrooms_own
 def sessions_stay_linked(binary, rng):
     del rng
     session, early = str(uuid.uuid4()), str(uuid.uuid4())
@@ -116,25 +136,42 @@ def sessions_stay_linked(binary, rng):
             server.stop()
 
 
+@cloakrooms_own
 def private(binary, rng):
     """Nobody else reads the files, and a second server stays out of them."""
     with Home() as home:
         server = start(binary, home)
         fill(server, rng, 20)
         expect([oct(path.stat().st_mode & 0o777) for path in (home.log, home.last())], ["0o700", "0o600"], "modes")
-        second = Server(binary, LOGGED, directory=str(home.path), wait=False)
-        expect(second.process.wait(10), 1, "exit code of a second server")
+        with Server(binary, LOGGED, directory=str(home.path), wait=False) as second:
+            expect_true(poll_until(lambda: not second.alive(), 10), "a second server ends")
+            expect(second.process.returncode, 1, "its exit code")
         expect_true("Another server uses" in second.log(), second.log())
         server.stop()
 
 
+def name_of(how):
+    return how if how == "SHUTDOWN" else how.name
+
+
+def ends(*combinations):
+    text = "everything is there again: %s, %s threads, %s"
+    return [(text % (fsync, threads, name_of(how)), any_end(fsync, threads, how))
+            for fsync, threads, how in combinations]
+
+
+OFTEN = (("always", "1", signal.SIGKILL), ("always", "4", signal.SIGTERM), ("everysec", "4", signal.SIGKILL),
+         ("everysec", "1", signal.SIGTERM), ("no", "2", signal.SIGTERM), ("everysec", "4", "SHUTDOWN"))
+SELDOM = [(fsync, threads, how) for fsync in ("always", "everysec", "no") for threads in ("1", "4")
+          for how in (signal.SIGTERM, signal.SIGKILL, "SHUTDOWN") if (fsync, threads, how) not in OFTEN]
+
 CHECKS = [
-    *[("everything is there again: %s, %s threads, %s" % (fsync, threads, how.name), any_end(fsync, threads, how))
-      for fsync, threads, how in (("always", "1", signal.SIGKILL), ("always", "4", signal.SIGTERM),
-                                  ("everysec", "4", signal.SIGKILL), ("everysec", "1", signal.SIGTERM),
-                                  ("no", "2", signal.SIGTERM))],
-    ("a redis-server reads our files and writes on", redis_reads_it),
+    *ends(*OFTEN),
+    ("a redis-server reads our files and writes on", redis_reads_it(signal.SIGTERM, "--io-threads", "4")),
+    ("a redis-server reads the files of a killed one",
+     redis_reads_it(signal.SIGKILL, "--aof-timestamp-enabled", "yes")),
     ("files of a redis-server", log_of_redis),
     ("sessions leave their sets after a restart too", sessions_stay_linked),
     ("the files are the server's own", private),
 ]
+LONG = ends(*SELDOM)
